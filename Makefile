@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+# `make help` lists what can be made. Rules find their files by wildcard: a new .c file in a room is
+# compiled without an edit here.
+
+BUILD    ?= build
+CC       := gcc
+CLANG    ?= clang
+WARNINGS := -Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Wvla -Wmissing-prototypes \
+            -Wstrict-prototypes -Werror
+CFLAGS   ?= -O2 -g
+CPPFLAGS += -I. -D_GNU_SOURCE
+CFLAGS   += -std=gnu11 -pthread $(WARNINGS)
+ifdef SANITIZE
+BUILD    := build/sanitize
+CFLAGS   += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+LDFLAGS  += -fsanitize=address,undefined
+endif
+LDFLAGS  += -pthread
+
+LIBS       := -larchive -levent_extra -levent_core -levent_pthreads -lcrypto -lsqlite3 -ljansson -lzstd
+AGENT_LIBS := -levent_extra -levent_core -levent_pthreads -lcrypto
+
+# Rooms. initramfs/build_*.c is the builder, part of swarmboot; the rest of it is the agent.
+ALL_C      := $(wildcard lib/*.c wire/*.c swarm/*.c runtime/*.c sim/*.c initramfs/*.c tracker/*.c \
+                server/*.c images/*.c pxe/*.c cli/*.c)
+BUILDER_C  := $(wildcard initramfs/build_*.c)
+AGENT_C    := $(filter-out $(BUILDER_C),$(wildcard initramfs/*.c))
+SIM_C      := $(wildcard sim/*.c)
+BASE_C     := $(wildcard lib/*.c wire/*.c swarm/*.c runtime/*.c)
+SWARMBOOT_C := $(filter-out $(AGENT_C) $(SIM_C),$(ALL_C))
+# Pure: no system calls, no state (scripts/check-pure). In mixed rooms the suffix _core.c says so.
+PURE_C     := lib/bytes.c lib/bitset.c lib/rng.c lib/heap.c lib/error.c $(wildcard wire/*.c swarm/*.c \
+                tracker/*_core.c initramfs/*_core.c server/*_core.c)
+
+object = $(patsubst %.c,$(BUILD)/%.o,$(1))
+# Everything that is not a program's main file, for tests to link against.
+LIBRARY_C  := $(filter-out %swarmboot_main.c initramfs/agent_main.c sim/sim_main.c,$(ALL_C))
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+HELPERS    := $(patsubst tests/helpers/%.c,$(BUILD)/tests/helpers/%,$(wildcard tests/helpers/*.c))
+FUZZERS    := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+
+.PHONY: all help test demo check unit fuzz pure layers format format-check clean bench sim tools \
+	install
+
+all: $(BUILD)/swarmboot $(BUILD)/swarmboot-agent ## build the two programs (default)
+
+help: ## list targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
+
+test: ## sudo scripts/test: everything, as CI does
+	scripts/test
+
+demo: ## sudo scripts/demo: PXE-boot and image virtual machines
+	scripts/demo
+
+check: ## what needs no root, under two minutes: format, layers, purity, unit tests, simulation
+	scripts/check
+
+bench: all tools ## sudo make bench: ratio to a plain copy, beside other clients
+	scripts/bench
+
+sim: $(BUILD)/sim/sim ## build the simulator (build/sim/sim)
+
+tools: $(HELPERS) ## small programs that tests use
+
+unit: $(UNIT_TESTS) ## build the unit tests
+
+fuzz: $(FUZZERS) ## build the fuzz targets (clang)
+
+pure: ## pure objects use nothing but memory functions and hold no state
+	scripts/check-pure
+
+layers: ## who includes whom
+	scripts/check-layers
+
+format: ## rewrite sources in the house style
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+format-check: ## say what `make format` would change
+	clang-format --dry-run --Werror $$(git ls-files '*.c' '*.h')
+
+install: all ## install programs and man pages under PREFIX (default /usr/local)
+	install -D -m 755 build/swarmboot $(DESTDIR)$(PREFIX)/bin/swarmboot
+	install -D -m 755 build/swarmboot-agent $(DESTDIR)$(PREFIX)/lib/swarmboot/swarmboot-agent
+	for page in docs/man/*.[0-9]; do \
+		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; \
+	done
+PREFIX ?= /usr/local
+
+clean: ## remove what was built (keeps downloads)
+	rm -rf build/swarmboot* build/lib* build/*.a build/sim build/sanitize build/pure build/fuzz \
+		build/tests $(addprefix build/,lib wire swarm runtime initramfs tracker server images pxe cli)
+
+$(BUILD)/libswarmboot.a: $(call object,$(LIBRARY_C))
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/swarmboot: $(call object,cli/swarmboot_main.c) $(BUILD)/libswarmboot.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+ifdef SANITIZE
+$(BUILD)/swarmboot-agent: $(call object,$(BASE_C) $(AGENT_C))
+	$(CC) $(LDFLAGS) -o $@ $^ $(AGENT_LIBS)
+else
+$(BUILD)/swarmboot-agent: $(call object,$(BASE_C) $(AGENT_C))
+	$(CC) -static $(LDFLAGS) -Wl,--gc-sections -o $@.full $^ $(AGENT_LIBS)
+	strip -o $@ $@.full
+endif
+
+$(BUILD)/sim/sim: $(call object,$(SIM_C)) $(BUILD)/libswarmboot.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libswarmboot.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+
+$(BUILD)/tests/helpers/%: $(BUILD)/tests/helpers/%.o $(BUILD)/libswarmboot.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -ffunction-sections -fdata-sections -MMD -MP -c -o $@ $<
+
+# Fuzz targets compile the pure sources themselves, with coverage.
+build/fuzz/%: tests/fuzz/%.c $(PURE_C) $(wildcard lib/*.h wire/*.h) runtime/crypto.c Makefile
+	@mkdir -p $(@D)
+	$(CLANG) $(CPPFLAGS) -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=all -o $@ $< $(filter lib/%.c wire/%.c,$(PURE_C)) lib/failure.c \
+		runtime/crypto.c -lcrypto
+
+.SECONDARY:
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The operator's program: a table of commands. */
+#include "cli/command.h"
+#include "cli/commands.h"
+
+static const struct command commands[] = {
+	{"seed", seed_main, "serve an image from a file or device"},
+	{"fetch", fetch_main, "fetch an image to a file or device"},
+};
+
+int main(int argc, char **argv)
+{
+	return command_dispatch("swarmboot",
+		"swarmboot images bare metal: machines PXE-boot, join a BitTorrent swarm and write a\n"
+		"disk image straight to their disks.",
+		commands, ARRAY_COUNT(commands), argc, argv);
+}

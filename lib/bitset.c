@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bit sets over the caller's words, and their BEP 3 bitfield form. */
+#include "lib/bitset.h"
+
+void bitset_init(struct bitset *set, uint64_t *words, uint32_t bits_count)
+{
+	set->words = words;
+	set->bits_count = bits_count;
+	bitset_clear_all(set);
+}
+
+void bitset_clear_all(struct bitset *set)
+{
+	memset(set->words, 0, BITSET_WORDS(set->bits_count) * sizeof(uint64_t));
+}
+
+void bitset_set_all(struct bitset *set)
+{
+	size_t words_count = BITSET_WORDS(set->bits_count);
+
+	memset(set->words, 0xff, words_count * sizeof(uint64_t));
+	if (set->bits_count % 64 != 0)
+		set->words[words_count - 1] = ((uint64_t)1 << (set->bits_count % 64)) - 1;
+}
+
+uint32_t bitset_count(const struct bitset *set)
+{
+	uint32_t count = 0;
+
+	for (size_t i = 0; i < BITSET_WORDS(set->bits_count); i++)
+		for (uint64_t word = set->words[i]; word != 0; word &= word - 1)
+			count++;
+	return count;
+}
+
+/* flip is 0 to look for set bits, all ones to look for clear ones. */
+static uint32_t next_bit(const struct bitset *set, uint32_t from, uint64_t flip)
+{
+	if (from >= set->bits_count)
+		return BITSET_NONE;
+	size_t word_index = from / 64;
+	uint64_t word = (set->words[word_index] ^ flip) & ~(uint64_t)0 << (from % 64);
+
+	while (word == 0) {
+		if (++word_index >= BITSET_WORDS(set->bits_count))
+			return BITSET_NONE;
+		word = set->words[word_index] ^ flip;
+	}
+	uint32_t bit = (uint32_t)(word_index * 64) + (uint32_t)__builtin_ctzll(word);
+
+	return bit < set->bits_count ? bit : BITSET_NONE;
+}
+
+uint32_t bitset_next_set(const struct bitset *set, uint32_t from)
+{
+	return next_bit(set, from, 0);
+}
+
+uint32_t bitset_next_clear(const struct bitset *set, uint32_t from)
+{
+	return next_bit(set, from, ~(uint64_t)0);
+}
+
+bool bitset_from_bitfield(struct bitset *set, const uint8_t *bytes, size_t bytes_count)
+{
+	bitset_clear_all(set);
+	if (bytes_count != ((size_t)set->bits_count + 7) / 8)
+		return false;
+	if (set->bits_count % 8 != 0 &&
+		(bytes[bytes_count - 1] & (0xff >> (set->bits_count % 8))) != 0)
+		return false;
+	for (uint32_t bit = 0; bit < set->bits_count; bit++)
+		if (bytes[bit / 8] >> (7 - bit % 8) & 1)
+			bitset_set(set, bit);
+	return true;
+}
+
+void bitset_to_bitfield(const struct bitset *set, uint8_t *bytes)
+{
+	memset(bytes, 0, ((size_t)set->bits_count + 7) / 8);
+	BITSET_FOREACH(bit, set)
+		bytes[bit / 8] |= (uint8_t)(0x80 >> (bit % 8));
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A line-oriented log to standard error with a ring that keeps its newest part, so that a report of
+ * a failure can carry the log's tail. The only process-wide state of the project; safe to call from
+ * any thread. Not for pure parts.
+ */
+#ifndef LIB_LOG_H
+#define LIB_LOG_H
+
+#include "lib/bytes.h"
+
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+
+#define LOG_TAIL_BYTES 16384
+
+/* Lines above the level are dropped; the default is INFO. */
+void log_set_level(enum log_level level);
+
+/* Where lines go beside the ring: a file descriptor, or -1 for nowhere. Default: 2. */
+void log_set_descriptor(int descriptor);
+
+void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Copies the newest whole lines, at most capacity - 1 bytes, and a NUL; returns the length. */
+size_t log_tail(char *text, size_t capacity);
+
+#define log_error(...)   log_write(LOG_LEVEL_ERROR, __VA_ARGS__)
+#define log_warning(...) log_write(LOG_LEVEL_WARNING, __VA_ARGS__)
+#define log_info(...)    log_write(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_debug(...)   log_write(LOG_LEVEL_DEBUG, __VA_ARGS__)
+
+#endif

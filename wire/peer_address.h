@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A peer's address: IPv6, or IPv4 as ::ffff:a.b.c.d; and the compact forms of BEP 23 and BEP 7. */
+#ifndef WIRE_PEER_ADDRESS_H
+#define WIRE_PEER_ADDRESS_H
+
+#include "lib/bytes.h"
+
+#define PEER_COMPACT4_BYTES 6
+#define PEER_COMPACT6_BYTES 18
+
+struct peer_address {
+	uint8_t ip[16];
+	uint16_t port; /* host order */
+};
+
+bool peer_address_is4(const struct peer_address *address);
+bool peer_address_equal(const struct peer_address *a, const struct peer_address *b);
+void peer_address_from4(struct peer_address *address, const uint8_t ip[static 4], uint16_t port);
+void peer_address_from_compact4(struct peer_address *address, const uint8_t *bytes);
+void peer_address_from_compact6(struct peer_address *address, const uint8_t *bytes);
+void peer_address_to_compact4(const struct peer_address *address, uint8_t *bytes);
+void peer_address_to_compact6(const struct peer_address *address, uint8_t *bytes);
+
+#endif
