@@ -36,4 +36,7 @@ bool failure_set(struct failure *failure, enum error error, const char *format, 
 bool failure_errno(struct failure *failure, enum error error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* The same with a fixed text, for pure parts (lib/error.c). Returns false. */
+bool failure_text(struct failure *failure, enum error error, const char *text);
+
 #endif
