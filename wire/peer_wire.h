@@ -14,13 +14,13 @@
 #include "lib/bytes.h"
 #include "wire/bencode.h"
 
-#define PEER_HANDSHAKE_BYTES	 68
-#define PEER_ID_BYTES		 20
-#define PEER_BLOCK_BYTES	 (16 * KIB)  /* what foreign clients request and answer */
-#define PEER_REQUEST_BYTES_MAX	 (1 * MIB)   /* largest request between our own nodes */
-#define PEER_MESSAGE_HEAD_BYTES	 5	     /* length and id */
-#define PEER_PIECE_HEAD_BYTES	 13	     /* length, id, index, begin */
-#define PEER_EXTENDED_BYTES_MAX	 (16 * KIB)
+#define PEER_HANDSHAKE_BYTES	68
+#define PEER_ID_BYTES		20
+#define PEER_BLOCK_BYTES	(16 * KIB) /* what foreign clients request and answer */
+#define PEER_REQUEST_BYTES_MAX	(1 * MIB)  /* largest request between our own nodes */
+#define PEER_MESSAGE_HEAD_BYTES 5	   /* length and id */
+#define PEER_PIECE_HEAD_BYTES	13	   /* length, id, index, begin */
+#define PEER_EXTENDED_BYTES_MAX (16 * KIB)
 
 enum peer_message_id {
 	PEER_CHOKE = 0,
@@ -58,8 +58,8 @@ void peer_handshake_write(
 void peer_reserved_set_ours(uint8_t reserved[static 8]); /* extended and fast */
 
 /* One message. index/begin/length as the id gives them (HAVE, SUGGEST, ALLOWED_FAST: index only;
- * PIECE: length is the block's). bytes: BITFIELD's or EXTENDED's payload after its sub-id, borrowed
- * until the call that received it returns. */
+ * PIECE: length is the block's; PORT: index is the port). bytes: BITFIELD's or EXTENDED's payload
+ * after its sub-id, borrowed until the call that received it returns. */
 struct peer_message {
 	enum peer_message_id id;
 	uint32_t index;
@@ -72,7 +72,7 @@ struct peer_message {
 
 enum peer_parse {
 	PEER_PARSE_MORE,    /* not enough bytes yet; *needed_bytes says how many are, at least */
-	PEER_PARSE_MESSAGE, /* a whole message (for PIECE: its 13-byte head); *used_bytes consumed */
+	PEER_PARSE_MESSAGE, /* a whole message, *used_bytes long (PIECE: its 13-byte head) */
 	PEER_PARSE_BAD,	    /* protocol violation: close */
 	PEER_PARSE_UNKNOWN, /* an unknown id of acceptable length, whole: skip *used_bytes */
 };
@@ -85,19 +85,19 @@ enum peer_parse peer_message_parse(struct peer_message *message, const uint8_t *
 
 /* Encodes any message (for PIECE only its head). Returns bytes written, 0 when capacity is too
  * small. */
-size_t peer_message_write(
-	const struct peer_message *message, uint8_t *bytes, size_t capacity);
+size_t peer_message_write(const struct peer_message *message, uint8_t *bytes, size_t capacity);
 
-/* BEP 10 handshake (extended id 0). Ids are 0 when the peer does not offer the extension. */
+/* BEP 10 handshake (extended id 0; docs/peer-wire.md). Ids are 0 when the peer does not offer the
+ * extension. Numbers are as the peer sent them, cut to the type: the engine applies its limits. */
 struct peer_extended_handshake {
-	uint16_t listen_port;	     /* "p", 0: absent */
-	uint32_t requests_max;	     /* "reqq", 0: absent */
-	uint32_t request_bytes_max;  /* "sb_request": largest request it accepts; 0: 16 KiB */
-	bool upload_only;	     /* BEP 21 */
-	bool origin;		     /* "sb_origin": this is the site's origin */
-	uint8_t id_donthave;	     /* BEP 54 "lt_donthave" */
-	uint8_t id_pex;		     /* BEP 11 "ut_pex" */
-	char client[64];	     /* "v", cut and made printable */
+	uint16_t listen_port;	    /* "p", 0: absent */
+	uint32_t requests_max;	    /* "reqq", 0: absent */
+	uint32_t request_bytes_max; /* "sb_request": largest request it accepts; 0: 16 KiB */
+	bool upload_only;	    /* BEP 21 */
+	bool origin;		    /* "sb_origin": this is the site's origin */
+	uint8_t id_donthave;	    /* BEP 54 "lt_donthave" */
+	uint8_t id_pex;		    /* BEP 11 "ut_pex" */
+	char client[64];	    /* "v", cut and made printable */
 };
 
 /* The ids by which others send us extension messages. */

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Peer wire: every message there and back, every truncation, every wrong length. */
+#include "wire/peer_address.h"
+#include "wire/peer_wire.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#define MESSAGE_MAX 1024
+#define BLOCK_MAX   (16 * 1024)
+
+static enum peer_parse parse(
+	struct peer_message *message, const uint8_t *bytes, size_t bytes_count, size_t *used)
+{
+	size_t needed;
+	/* An exact heap copy lets the sanitizer see reads past the end. */
+	uint8_t *copy = malloc(bytes_count == 0 ? 1 : bytes_count);
+
+	assert_non_null(copy);
+	memcpy(copy, bytes, bytes_count);
+	enum peer_parse result = peer_message_parse(
+		message, copy, bytes_count, MESSAGE_MAX, BLOCK_MAX, used, &needed);
+
+	if (result == PEER_PARSE_MORE)
+		assert_true(needed > bytes_count);
+	else if (result != PEER_PARSE_BAD)
+		assert_true(*used == needed && *used <= bytes_count);
+	message->bytes = NULL; /* borrowed from the copy */
+	free(copy);
+	return result;
+}
+
+static void handshake_round_trip(void **state)
+{
+	struct peer_handshake ours = {.infohash = "12345678901234567890", .peer_id = "-SB"};
+	struct peer_handshake theirs;
+	uint8_t bytes[PEER_HANDSHAKE_BYTES];
+
+	(void)state;
+	peer_reserved_set_ours(ours.reserved);
+	assert_true(PEER_RESERVED_EXTENDED(ours.reserved) && PEER_RESERVED_FAST(ours.reserved));
+	peer_handshake_write(bytes, &ours);
+	assert_int_equal(bytes[0], 19);
+	assert_true(peer_handshake_parse(&theirs, bytes));
+	assert_memory_equal(&ours, &theirs, sizeof(ours));
+	for (size_t i = 0; i < 20; i++) {
+		bytes[i] ^= 1;
+		assert_false(peer_handshake_parse(&theirs, bytes));
+		bytes[i] ^= 1;
+	}
+}
+
+static const struct peer_message samples[] = {
+	{.id = PEER_KEEP_ALIVE},
+	{.id = PEER_CHOKE},
+	{.id = PEER_UNCHOKE},
+	{.id = PEER_INTERESTED},
+	{.id = PEER_NOT_INTERESTED},
+	{.id = PEER_HAVE, .index = 0x01020304},
+	{.id = PEER_BITFIELD, .bytes = (const uint8_t *)"\xff\x80", .bytes_count = 2},
+	{.id = PEER_REQUEST, .index = 1, .begin = UINT32_MAX, .length = 16384},
+	{.id = PEER_CANCEL, .index = UINT32_MAX, .begin = 2, .length = 3},
+	{.id = PEER_PORT, .index = 6881},
+	{.id = PEER_SUGGEST, .index = 7},
+	{.id = PEER_HAVE_ALL},
+	{.id = PEER_HAVE_NONE},
+	{.id = PEER_REJECT, .index = 4, .begin = 5, .length = 6},
+	{.id = PEER_ALLOWED_FAST, .index = 8},
+	{.id = PEER_EXTENDED, .extended_id = 3, .bytes = (const uint8_t *)"de", .bytes_count = 2},
+	{.id = PEER_EXTENDED, .extended_id = 0},
+};
+
+static void messages_round_trip_and_wait_for_their_end(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(samples); i++) {
+		const struct peer_message *sent = &samples[i];
+		struct peer_message got;
+		uint8_t bytes[64];
+		size_t used;
+		size_t needed;
+		size_t length = peer_message_write(sent, bytes, sizeof(bytes));
+
+		assert_true(length >= 4);
+		assert_int_equal(be32_read(bytes) + 4, length);
+		for (size_t cut = 0; cut < length; cut++) {
+			assert_int_equal(parse(&got, bytes, cut, &used), PEER_PARSE_MORE);
+			assert_int_equal(used, 0);
+			assert_int_equal(peer_message_write(sent, bytes, cut), 0);
+		}
+		assert_int_equal(peer_message_parse(&got, bytes, sizeof(bytes), MESSAGE_MAX,
+					 BLOCK_MAX, &used, &needed),
+			PEER_PARSE_MESSAGE);
+		assert_int_equal(used, length);
+		assert_int_equal(got.id, sent->id);
+		assert_int_equal(got.index, sent->index);
+		assert_int_equal(got.begin, sent->begin);
+		assert_int_equal(got.length, sent->length);
+		assert_int_equal(got.extended_id, sent->extended_id);
+		assert_int_equal(got.bytes_count, sent->bytes_count);
+		if (sent->bytes_count > 0)
+			assert_memory_equal(got.bytes, sent->bytes, sent->bytes_count);
+	}
+}
+
+static void piece_is_reported_by_its_head(void **state)
+{
+	struct peer_message sent = {.id = PEER_PIECE, .index = 9, .begin = 32768, .length = 16384};
+	struct peer_message got;
+	uint8_t bytes[PEER_PIECE_HEAD_BYTES];
+	size_t used;
+
+	(void)state;
+	assert_int_equal(peer_message_write(&sent, bytes, sizeof(bytes)), sizeof(bytes));
+	assert_int_equal(be32_read(bytes), 16384 + 9);
+	for (size_t cut = 0; cut < sizeof(bytes); cut++)
+		assert_int_equal(parse(&got, bytes, cut, &used), PEER_PARSE_MORE);
+	assert_int_equal(parse(&got, bytes, sizeof(bytes), &used), PEER_PARSE_MESSAGE);
+	assert_int_equal(used, PEER_PIECE_HEAD_BYTES);
+	assert_true(got.id == PEER_PIECE && got.index == 9 && got.begin == 32768 &&
+		    got.length == 16384);
+	be32_write(bytes, BLOCK_MAX + 9 + 1);
+	assert_int_equal(parse(&got, bytes, sizeof(bytes), &used), PEER_PARSE_BAD);
+	be32_write(bytes, UINT32_MAX);
+	assert_int_equal(parse(&got, bytes, sizeof(bytes), &used), PEER_PARSE_BAD);
+	for (uint32_t length = 1; length < 10;
+		length++) { /* no block at all, or less than a head */
+		be32_write(bytes, length);
+		assert_int_equal(parse(&got, bytes, sizeof(bytes), &used), PEER_PARSE_BAD);
+	}
+	sent.length = UINT32_MAX - 8;
+	assert_int_equal(peer_message_write(&sent, bytes, sizeof(bytes)), 0);
+}
+
+/* Each id with each short length and some absurd ones: only the right length is a message. */
+static void wrong_lengths_are_violations(void **state)
+{
+	static const struct {
+		uint8_t id;
+		uint32_t length;
+	} fixed[] = {{0, 1}, {1, 1}, {2, 1}, {3, 1}, {4, 5}, {6, 13}, {8, 13}, {9, 3}, {13, 5},
+		{14, 1}, {15, 1}, {16, 13}, {17, 5}};
+	uint8_t bytes[32] = {0};
+	struct peer_message got;
+	size_t used;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(fixed); i++) {
+		bytes[4] = fixed[i].id;
+		for (uint32_t length = 1; length <= 20; length++) {
+			be32_write(bytes, length);
+			assert_int_equal(parse(&got, bytes, sizeof(bytes), &used),
+				length == fixed[i].length ? PEER_PARSE_MESSAGE : PEER_PARSE_BAD);
+		}
+		be32_write(bytes, UINT32_MAX);
+		assert_int_equal(parse(&got, bytes, 5, &used), PEER_PARSE_BAD);
+	}
+	bytes[4] = PEER_EXTENDED; /* without its sub-id */
+	be32_write(bytes, 1);
+	assert_int_equal(parse(&got, bytes, sizeof(bytes), &used), PEER_PARSE_BAD);
+	bytes[4] = PEER_BITFIELD;
+	be32_write(bytes, MESSAGE_MAX + 1);
+	assert_int_equal(parse(&got, bytes, sizeof(bytes), &used), PEER_PARSE_BAD);
+	be32_write(bytes, MESSAGE_MAX);
+	assert_int_equal(parse(&got, bytes, sizeof(bytes), &used), PEER_PARSE_MORE);
+}
+
+static void unknown_messages_are_skipped_whole(void **state)
+{
+	uint8_t bytes[] = {0, 0, 0, 3, 99, 1, 2, 0, 0, 0, 0};
+	struct peer_message got;
+	size_t used;
+
+	(void)state;
+	for (size_t cut = 0; cut < 7; cut++)
+		assert_int_equal(parse(&got, bytes, cut, &used), PEER_PARSE_MORE);
+	assert_int_equal(parse(&got, bytes, sizeof(bytes), &used), PEER_PARSE_UNKNOWN);
+	assert_int_equal(used, 7);
+	be32_write(bytes, MESSAGE_MAX + 1);
+	assert_int_equal(parse(&got, bytes, sizeof(bytes), &used), PEER_PARSE_BAD);
+	got = (struct peer_message){.id = (enum peer_message_id)99};
+	assert_int_equal(peer_message_write(&got, bytes, sizeof(bytes)), 0);
+}
+
+static void extended_handshake_round_trip(void **state)
+{
+	const struct peer_extended_handshake ours = {.listen_port = 65535,
+		.requests_max = UINT32_MAX,
+		.request_bytes_max = PEER_REQUEST_BYTES_MAX,
+		.upload_only = true,
+		.origin = true,
+		.id_donthave = PEER_EXTENSION_DONTHAVE,
+		.id_pex = 255,
+		.client = "swarmboot 1.0"};
+	struct peer_extended_handshake theirs;
+	uint8_t bytes[256];
+	size_t length = peer_extended_handshake_write(&ours, bytes, sizeof(bytes));
+
+	(void)state;
+	assert_true(length > 0);
+	assert_true(peer_extended_handshake_parse(&theirs, bytes, length));
+	assert_memory_equal(&ours, &theirs, sizeof(ours));
+	for (size_t cut = 0; cut < length; cut++) {
+		struct peer_extended_handshake partial;
+
+		assert_false(peer_extended_handshake_parse(&partial, bytes, cut));
+		assert_int_equal(peer_extended_handshake_write(&ours, bytes, cut), 0);
+	}
+	const struct peer_extended_handshake none = {0};
+
+	length = peer_extended_handshake_write(&none, bytes, sizeof(bytes));
+	assert_int_equal(length, 7);
+	assert_memory_equal(bytes, "d1:mdee", 7);
+	assert_true(peer_extended_handshake_parse(&theirs, bytes, length));
+	assert_memory_equal(&none, &theirs, sizeof(none));
+}
+
+static void extended_handshake_ignores_nonsense(void **state)
+{
+	static const char foreign[] =
+		"d1:md11:lt_donthavei256e6:ut_pexi-1ee1:pi65536e4:reqqi99999999999e"
+		"9:sb_originli1ee10:sb_request4:many11:upload_onlyi2e1:v70:"
+		"0123456789012345678901234567890123456789012345678901234567890123456789"
+		"6:yourip4:\1\2\3\4e";
+	static const char binary[] = "d1:v4:a\0\xff"
+				     "be";
+	struct peer_extended_handshake theirs;
+
+	(void)state;
+	assert_true(peer_extended_handshake_parse(
+		&theirs, (const uint8_t *)foreign, sizeof(foreign) - 1));
+	assert_int_equal(theirs.id_donthave, 0);
+	assert_int_equal(theirs.id_pex, 0);
+	assert_int_equal(theirs.listen_port, 0);
+	assert_int_equal(theirs.requests_max, UINT32_MAX);
+	assert_false(theirs.origin);
+	assert_int_equal(theirs.request_bytes_max, 0);
+	assert_true(theirs.upload_only);
+	assert_int_equal(strlen(theirs.client), sizeof(theirs.client) - 1);
+	assert_true(peer_extended_handshake_parse(
+		&theirs, (const uint8_t *)binary, sizeof(binary) - 1));
+	assert_string_equal(theirs.client, "a??b");
+	assert_false(peer_extended_handshake_parse(&theirs, (const uint8_t *)"le", 2));
+	assert_false(peer_extended_handshake_parse(&theirs, (const uint8_t *)"", 0));
+}
+
+static void addresses_in_compact_form(void **state)
+{
+	static const uint8_t four[] = {10, 0, 0, 1, 0x1a, 0xe1};
+	uint8_t six[PEER_COMPACT6_BYTES] = {0x20, 0x01, [15] = 7, [16] = 0xff, [17] = 0xfe};
+	struct peer_address a;
+	struct peer_address b;
+	uint8_t bytes[PEER_COMPACT6_BYTES];
+
+	(void)state;
+	peer_address_from_compact4(&a, four);
+	assert_true(peer_address_is4(&a));
+	assert_int_equal(a.port, 6881);
+	assert_memory_equal(a.ip, "\0\0\0\0\0\0\0\0\0\0\xff\xff\x0a\0\0\1", 16);
+	peer_address_to_compact4(&a, bytes);
+	assert_memory_equal(bytes, four, sizeof(four));
+	peer_address_from4(&b, four, 6881);
+	assert_true(peer_address_equal(&a, &b));
+	b.port++;
+	assert_false(peer_address_equal(&a, &b));
+	peer_address_from_compact6(&b, six);
+	assert_false(peer_address_is4(&b));
+	assert_int_equal(b.port, 65534);
+	peer_address_to_compact6(&b, bytes);
+	assert_memory_equal(bytes, six, sizeof(six));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(handshake_round_trip),
+		cmocka_unit_test(messages_round_trip_and_wait_for_their_end),
+		cmocka_unit_test(piece_is_reported_by_its_head),
+		cmocka_unit_test(wrong_lengths_are_violations),
+		cmocka_unit_test(unknown_messages_are_skipped_whole),
+		cmocka_unit_test(extended_handshake_round_trip),
+		cmocka_unit_test(extended_handshake_ignores_nonsense),
+		cmocka_unit_test(addresses_in_compact_form),
+	};
+
+	return cmocka_run_group_tests_name("peer_wire", tests, NULL, NULL);
+}

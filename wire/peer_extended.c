@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The BEP 10 extended handshake. Foreign clients put all sorts of things here: a key with a value
+ * that makes no sense counts as absent. */
+#include "wire/peer_wire.h"
+
+static uint32_t get_u32(const struct ben *dict, const char *key)
+{
+	uint64_t number;
+
+	return ben_get_unsigned(dict, key, &number) ? (uint32_t)u64_min(number, UINT32_MAX) : 0;
+}
+
+static uint8_t get_extension_id(const struct ben *extensions, const char *name)
+{
+	uint32_t id = get_u32(extensions, name);
+
+	return id <= UINT8_MAX ? (uint8_t)id : 0;
+}
+
+static void get_client(const struct ben *dict, char *client, size_t capacity)
+{
+	const uint8_t *name;
+	size_t name_bytes;
+
+	if (!ben_get_string(dict, "v", &name, &name_bytes))
+		return;
+	size_t length = (size_t)u64_min(name_bytes, capacity - 1);
+
+	for (size_t i = 0; i < length; i++)
+		client[i] = name[i] >= ' ' && name[i] <= '~' ? (char)name[i] : '?';
+	client[length] = '\0';
+}
+
+bool peer_extended_handshake_parse(
+	struct peer_extended_handshake *handshake, const uint8_t *bytes, size_t bytes_count)
+{
+	struct ben dict;
+	struct ben extensions;
+	size_t used_bytes;
+
+	*handshake = (struct peer_extended_handshake){0};
+	if (!ben_parse(&dict, bytes, bytes_count, &used_bytes) || dict.type != BEN_DICT)
+		return false;
+	if (ben_get(&dict, "m", &extensions)) {
+		handshake->id_donthave = get_extension_id(&extensions, "lt_donthave");
+		handshake->id_pex = get_extension_id(&extensions, "ut_pex");
+	}
+	uint32_t port = get_u32(&dict, "p");
+
+	handshake->listen_port = port <= UINT16_MAX ? (uint16_t)port : 0;
+	handshake->requests_max = get_u32(&dict, "reqq");
+	handshake->request_bytes_max = get_u32(&dict, "sb_request");
+	handshake->origin = get_u32(&dict, "sb_origin") != 0;
+	handshake->upload_only = get_u32(&dict, "upload_only") != 0;
+	get_client(&dict, handshake->client, sizeof(handshake->client));
+	return true;
+}
+
+static void put_nonzero(struct ben_writer *writer, const char *key, uint32_t number)
+{
+	if (number != 0)
+		ben_put_unsigned(writer, key, number);
+}
+
+size_t peer_extended_handshake_write(
+	const struct peer_extended_handshake *handshake, uint8_t *bytes, size_t capacity)
+{
+	struct ben_writer writer;
+
+	ben_writer_init(&writer, bytes, capacity);
+	ben_write_dict(&writer);
+	ben_write_text(&writer, "m");
+	ben_write_dict(&writer);
+	put_nonzero(&writer, "lt_donthave", handshake->id_donthave);
+	put_nonzero(&writer, "ut_pex", handshake->id_pex);
+	ben_write_end(&writer);
+	put_nonzero(&writer, "p", handshake->listen_port);
+	put_nonzero(&writer, "reqq", handshake->requests_max);
+	put_nonzero(&writer, "sb_origin", handshake->origin);
+	put_nonzero(&writer, "sb_request", handshake->request_bytes_max);
+	put_nonzero(&writer, "upload_only", handshake->upload_only);
+	if (handshake->client[0] != '\0')
+		ben_put_text(&writer, "v", handshake->client);
+	ben_write_end(&writer);
+	return writer.overflow ? 0 : writer.used;
+}
