@@ -57,14 +57,13 @@ static inline MUST_USE bool block_device_write(struct block_device *device, cons
 	return device->ops->write(device, buffer, offset, bytes, failure);
 }
 
-static inline MUST_USE bool block_device_write_zeroes(struct block_device *device, uint64_t offset,
-	uint64_t bytes, struct failure *failure)
+static inline MUST_USE bool block_device_write_zeroes(
+	struct block_device *device, uint64_t offset, uint64_t bytes, struct failure *failure)
 {
 	return device->ops->write_zeroes(device, offset, bytes, failure);
 }
 
-static inline MUST_USE bool block_device_flush(
-	struct block_device *device, struct failure *failure)
+static inline MUST_USE bool block_device_flush(struct block_device *device, struct failure *failure)
 {
 	return device->ops->flush(device, failure);
 }
@@ -77,8 +76,8 @@ static inline struct block_device *block_device_close(struct block_device *devic
 	return NULL;
 }
 
-/* A real block device or a plain file, by what path is. Opened for writing: exclusively (O_EXCL on a
- * block device: DISK_BUSY when mounted). size_bytes > 0 creates or grows a plain file to at least
+/* A real block device or a plain file, by what path is. Opened for writing: exclusively (O_EXCL on
+ * a block device: DISK_BUSY when mounted). size_bytes > 0 creates or grows a plain file to at least
  * that; a block device must be at least that large (DISK_TOO_SMALL). NULL on failure. */
 MUST_USE struct block_device *block_device_open(
 	const char *path, bool writable, uint64_t size_bytes, struct failure *failure);
@@ -86,11 +85,11 @@ MUST_USE struct block_device *block_device_open(
 /*
  * Holdback (DESIGN: wiped first, held back): image_bytes is the image's length; the device below
  * may be larger. Reads at creation the disk's first and last MiB into RAM. Just before the first
- * other write (once, so only when a verified piece is in hand) the disk's old first and last MiB are
- * overwritten with zeros and flushed. Reads and writes of the image's first and last MiB go to RAM;
- * `committed` reads see RAM until holdback_commit. An image smaller than 2 MiB is held back whole.
- * A flush acknowledges held-back ranges too (they are safe in the sense of "will be committed", and
- * after a power cut the assessment finds them missing).
+ * other write (once, so only when a verified piece is in hand) the disk's old first and last MiB
+ * are overwritten with zeros and flushed. Reads and writes of the image's first and last MiB go to
+ * RAM; `committed` reads see RAM until holdback_commit. An image smaller than 2 MiB is held back
+ * whole. A flush acknowledges held-back ranges too (they are safe in the sense of "will be
+ * committed", and after a power cut the assessment finds them missing).
  */
 #define HOLDBACK_BYTES MIB
 
@@ -123,11 +122,18 @@ MUST_USE bool block_device_head_tail_digest(struct block_device *device, uint64_
  *   short-write-after=BYTES    one write stores only its first half, then EIO
  *   write-delay-us=N  read-delay-us=N  flush-delay-us=N    per call
  *   write-rate=BYTES_PER_S     writes are slowed to it
- *   corrupt-at=OFFSET          the byte at OFFSET is stored flipped, once; reads tell the truth of it
- *   lose-unflushed             block_device_faults_power_cut forgets a seeded subset of what was
+ *   corrupt-at=OFFSET          the byte at OFFSET is stored flipped, once; reads tell the truth of
+ * it lose-unflushed             block_device_faults_power_cut forgets a seeded subset of what was
  *                              written since the last successful flush, torn at sector size
- * Unknown keys are an error.
+ *   power-cut-after=BYTES      block_device_faults_power_cut, then the process ends at once with
+ *                              status FAULTS_POWER_CUT_STATUS, when that many bytes were written
+ *   drop-flush                 flush says yes and does nothing, as if nobody had called it: the
+ *                              counter-proof of tests of durability
+ * Unknown keys are an error. Only one fault layer a stack. On failure `below` is still the
+ * caller's.
  */
+#define FAULTS_POWER_CUT_STATUS 137
+
 MUST_USE struct block_device *block_device_faults_open(
 	struct block_device *below, const char *specification, struct failure *failure);
 MUST_USE bool block_device_faults_power_cut(struct block_device *faults, struct failure *failure);
