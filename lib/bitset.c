@@ -78,6 +78,6 @@ bool bitset_from_bitfield(struct bitset *set, const uint8_t *bytes, size_t bytes
 void bitset_to_bitfield(const struct bitset *set, uint8_t *bytes)
 {
 	memset(bytes, 0, ((size_t)set->bits_count + 7) / 8);
-	BITSET_FOREACH(bit, set)
+	BITSET_FOREACH (bit, set)
 		bytes[bit / 8] |= (uint8_t)(0x80 >> (bit % 8));
 }

@@ -9,7 +9,7 @@
 #include "lib/bytes.h"
 
 #define BITSET_WORDS(bits_count) (((size_t)(bits_count) + 63) / 64)
-#define BITSET_NONE              UINT32_MAX
+#define BITSET_NONE		 UINT32_MAX
 
 struct bitset {
 	uint64_t *words; /* borrowed from whoever called bitset_init */

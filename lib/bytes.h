@@ -11,15 +11,15 @@
 #include <stdint.h>
 #include <string.h>
 
-#define MUST_USE           __attribute__((warn_unused_result))
+#define MUST_USE	   __attribute__((warn_unused_result))
 #define ARRAY_COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define KIB                ((uint64_t)1024)
-#define MIB                (1024 * KIB)
-#define GIB                (1024 * MIB)
-#define TIB                (1024 * GIB)
-#define NS_PER_US          ((uint64_t)1000)
-#define NS_PER_MS          ((uint64_t)1000000)
-#define NS_PER_S           ((uint64_t)1000000000)
+#define KIB		   ((uint64_t)1024)
+#define MIB		   (1024 * KIB)
+#define GIB		   (1024 * MIB)
+#define TIB		   (1024 * GIB)
+#define NS_PER_US	   ((uint64_t)1000)
+#define NS_PER_MS	   ((uint64_t)1000000)
+#define NS_PER_S	   ((uint64_t)1000000000)
 
 static inline uint16_t be16_read(const uint8_t *bytes)
 {

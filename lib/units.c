@@ -49,9 +49,9 @@ bool size_parse(const char *text, uint64_t *bytes)
 			return false;
 		if (__builtin_mul_overflow(whole, units[i].unit, &product))
 			return false;
-		return !__builtin_add_overflow(
-			product, units[i].unit / 1000 * thousandths +
-					 units[i].unit % 1000 * thousandths / 1000,
+		return !__builtin_add_overflow(product,
+			units[i].unit / 1000 * thousandths +
+				units[i].unit % 1000 * thousandths / 1000,
 			bytes);
 	}
 	return false;

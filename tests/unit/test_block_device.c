@@ -2,6 +2,8 @@
 /* One conformance suite for every backend and layer, then what each layer adds. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <cmocka.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -260,8 +262,8 @@ static void a_short_write_stores_half_and_fails(void **state)
 	(void)state;
 	uint8_t *bytes = random_bytes(MIB, 4);
 	uint8_t *seen = malloc(MIB);
-	struct block_device *device = block_device_faults_open(
-		open_file(DISK_BYTES), "short-write-after=0", &failure);
+	struct block_device *device =
+		block_device_faults_open(open_file(DISK_BYTES), "short-write-after=0", &failure);
 
 	assert_false(block_device_write(device, bytes, 0, MIB, &failure));
 	assert_true(block_device_read(device, seen, 0, MIB, &failure));
