@@ -12,12 +12,12 @@
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 enum option_kind {
-	OPTION_FLAG,	  /* bool * */
-	OPTION_TEXT,	  /* const char ** */
-	OPTION_TEXTS,	  /* struct option_texts *: may be given several times */
-	OPTION_SIZE,	  /* uint64_t *: bytes, with KiB, MiB, ... */
-	OPTION_COUNT,	  /* uint64_t * */
-	OPTION_DURATION,  /* uint64_t *: seconds */
+	OPTION_FLAG,	 /* bool * */
+	OPTION_TEXT,	 /* const char ** */
+	OPTION_TEXTS,	 /* struct option_texts *: may be given several times */
+	OPTION_SIZE,	 /* uint64_t *: bytes, with KiB, MiB, ... */
+	OPTION_COUNT,	 /* uint64_t * */
+	OPTION_DURATION, /* uint64_t *: seconds */
 };
 
 #define OPTION_TEXTS_MAX 64
@@ -28,7 +28,7 @@ struct option_texts {
 };
 
 struct option_description {
-	const char *name;     /* "listen" for --listen; NULL ends the list */
+	const char *name; /* "listen" for --listen; NULL ends the list */
 	enum option_kind kind;
 	void *value;
 	const char *argument; /* "ADDR:PORT" */
@@ -54,10 +54,11 @@ MUST_USE enum parse_result command_parse(const struct command_description *descr
  * ERROR_USAGE). */
 int command_fail(const char *command, const struct failure *failure);
 
-/* "ADDR:PORT", "[V6]:PORT", ":PORT" (any address); numeric only. */
+/* "ADDR:PORT", "[V6]:PORT", ":PORT" ([::], which takes IPv4 too unless IPV6_V6ONLY is set); numeric
+ * only. */
 struct sockaddr_storage;
-MUST_USE bool address_parse(
-	const char *text, struct sockaddr_storage *address, unsigned *address_bytes, struct failure *failure);
+MUST_USE bool address_parse(const char *text, struct sockaddr_storage *address,
+	unsigned *address_bytes, struct failure *failure);
 
 /* One entry of a table of commands; `main` gets argv from the command's own name on. */
 struct command {
@@ -70,14 +71,17 @@ struct command {
 int command_dispatch(const char *program, const char *about, const struct command *commands,
 	size_t commands_count, int argc, char **argv);
 
-/* A progress line on a terminal (rewritten in place, four times a second) or, elsewhere, a line every
- * ten seconds: "import  45 %  1.2 of 2.0 GiB  310 MiB/s  ETA 2 s". */
+/* A progress line on a terminal (rewritten in place, four times a second) or, elsewhere, a line
+ * every ten seconds: "import  45 %  1.2 of 2.0 GiB  310 MiB/s  ETA 2 s". */
 struct progress {
 	const char *what;
 	uint64_t total_bytes;
+	uint64_t
+		start_bytes; /* done before: not counted in the rate; set it after progress_start */
 	uint64_t start_ns;
 	uint64_t shown_ns;
-	bool quiet;
+	const char *note; /* shown at the line's end, or NULL */
+	bool quiet;	  /* kept by progress_start */
 };
 void progress_start(struct progress *progress, const char *what, uint64_t total_bytes);
 void progress_show(struct progress *progress, uint64_t done_bytes);
