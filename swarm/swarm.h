@@ -10,15 +10,22 @@
  *   VERIFIED  digest checked, still only in a buffer; WRITE queued
  *   WRITTEN   the device took it, so it can be read back and served; HAVE is sent now
  *   DURABLE   a flush that was issued after the write was acknowledged
- * A failed write or flush makes every piece that is not DURABLE missing again. SWARM_EFFECT_COMPLETE
- * comes only when all pieces are DURABLE.
+ * A failed write or flush makes every piece that is not DURABLE missing again: what a buffer still
+ * holds is written again, the rest is fetched again. SWARM_EFFECT_COMPLETE comes only when all pieces
+ * are DURABLE (also for a seed, once, after START).
  *
  * Buffers: the driver owns limits.buffers_count buffers of one piece each, named 0..n-1. The engine
- * decides what each holds. Payload never passes through here.
+ * decides what each holds. Payload never passes through here. A buffer named in HASH, WRITE or
+ * SEND_BLOCK is not touched until that was answered.
+ *
+ * The effect queue is short and refills itself while swarm_next_effect is called: the driver must
+ * drain it after every swarm_handle, before the next one.
  *
  * Peers: the engine names them 0..limits.peers_max-1; a number is free again after
  * SWARM_EFFECT_DISCONNECT was queued or SWARM_IN_DISCONNECTED was handled. `generation` grows each
- * time, so late inputs about an earlier peer are recognised and ignored.
+ * time, so late inputs about an earlier peer are recognised and ignored. With either of the two the
+ * driver lets go of every buffer it was receiving into or sending from for that peer, and answers no
+ * SEND_BLOCK of it any more.
  */
 #ifndef SWARM_SWARM_H
 #define SWARM_SWARM_H
@@ -44,7 +51,7 @@ struct swarm_limits {
 					    are always allowed */
 	uint64_t flush_bytes;		 /* flush after this much was written; default 16 MiB */
 	uint64_t flush_interval_ns;	 /* or after this time; default 1 s */
-	uint32_t effects_max;		 /* effect queue; the driver must drain between inputs */
+	uint32_t request_bytes;		 /* largest request; default and floor 16 KiB; a power of two */
 };
 
 void swarm_limits_default(struct swarm_limits *limits);
@@ -88,7 +95,8 @@ enum swarm_input_kind {
 	SWARM_IN_TICK,		  /* the deadline passed */
 	SWARM_IN_STOP,		  /* announce stopped, disconnect all; effects drain, then nothing */
 	/* Assessment of the target, before or after START, in any order of pieces. */
-	SWARM_IN_PIECE_PRESENT,	  /* piece: the device holds it, durable */
+	SWARM_IN_PIECE_PRESENT,	  /* piece: the device returns it. It is served at once, and DURABLE
+				     after a flush: what was read may be in a cache only */
 	SWARM_IN_PIECE_ABSENT,	  /* piece: assessed, not there (zero pieces: needs zeroing) */
 	SWARM_IN_ASSESS_DONE,	  /* all pieces not said to be present are absent */
 	SWARM_IN_PIECE_BAD,	  /* piece: the medium does not return it; fetch again */
@@ -103,7 +111,8 @@ enum swarm_input_kind {
 	SWARM_IN_BLOCK,		  /* peer, message (PIECE head): its bytes are now in the place that
 				     swarm_place_block gave */
 	SWARM_IN_BLOCK_DISCARDED, /* peer, message: its bytes were read and thrown away */
-	SWARM_IN_BLOCK_SENT,	  /* peer, message, buffer: an earlier SEND_BLOCK is in the socket */
+	SWARM_IN_BLOCK_SENT,	  /* peer, message, ok: an earlier SEND_BLOCK is in the socket;
+				     not ok: dropped because of CANCEL_SEND */
 	SWARM_IN_BLOCK_UNREADABLE, /* peer, message: an earlier SEND_BLOCK could not be read */
 	/* Disk and digests. */
 	SWARM_IN_HASHED,	  /* piece, buffer, ok */
@@ -142,7 +151,7 @@ enum swarm_effect_kind {
 	SWARM_EFFECT_SEND_BLOCK,   /* peer, message (PIECE), buffer or BUFFER_NONE: then read it from
 				      the device. Answer BLOCK_SENT or BLOCK_UNREADABLE */
 	SWARM_EFFECT_CANCEL_SEND,  /* peer, message: drop a queued SEND_BLOCK if no byte of it has left;
-				      answer BLOCK_SENT all the same */
+				      answer BLOCK_SENT (not ok) for it */
 	SWARM_EFFECT_HASH,	   /* piece, buffer: answer HASHED */
 	SWARM_EFFECT_WRITE,	   /* piece, buffer: write at the piece's place; answer WRITTEN */
 	SWARM_EFFECT_WRITE_ZEROES, /* piece: make its place read as zeros; answer WRITTEN */
