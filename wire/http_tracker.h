@@ -27,13 +27,13 @@ struct announce {
 	uint16_t port;
 	uint32_t numwant; /* ANNOUNCE_NUMWANT_DEFAULT: not given */
 	uint32_t key;
-	bool compact;	  /* HTTP only */
-	bool no_peer_id;  /* HTTP only */
+	bool compact;	 /* HTTP only */
+	bool no_peer_id; /* HTTP only */
 };
 
 /* query: everything after '?'. On false, reason (a static string) says what is wrong. */
-MUST_USE bool http_announce_parse(struct announce *announce, const char *query,
-	size_t query_bytes, const char **reason);
+MUST_USE bool http_announce_parse(
+	struct announce *announce, const char *query, size_t query_bytes, const char **reason);
 
 /* "info_hash=...&peer_id=...": returns length, 0 when capacity is too small. NUL-terminated. */
 size_t http_announce_write(const struct announce *announce, char *query, size_t capacity);
@@ -45,7 +45,7 @@ size_t http_scrape_write(
 	const uint8_t (*hashes)[SHA1_BYTES], uint32_t hashes_count, char *query, size_t capacity);
 
 struct announce_reply {
-	char failure[TRACKER_TEXT_MAX];	 /* "" when the announce succeeded */
+	char failure[TRACKER_TEXT_MAX]; /* "" when the announce succeeded */
 	char warning[TRACKER_TEXT_MAX];
 	uint32_t interval_s;
 	uint32_t min_interval_s;

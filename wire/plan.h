@@ -2,9 +2,9 @@
 /*
  * The plan: what the server tells one node to do, bencoded and signed (docs/node-protocol.md).
  *
- * On the wire an envelope: d 4:plan <n>:<encoded plan> 10:signatures l d 3:key .. 9:signature .. e e
- * The signature covers the encoded plan's bytes. A plan names the node and echoes the nonce that the
- * agent chose, so that neither another node's plan nor an old one is obeyed.
+ * On the wire an envelope: d 4:plan <n>:<encoded plan> 10:signatures l d 3:key .. 9:signature .. e
+ * e The signature covers the encoded plan's bytes. A plan names the node and echoes the nonce that
+ * the agent chose, so that neither another node's plan nor an old one is obeyed.
  */
 #ifndef WIRE_PLAN_H
 #define WIRE_PLAN_H
@@ -12,18 +12,19 @@
 #include "wire/metainfo.h"
 #include "wire/peer_address.h"
 
-#define PLAN_VERSION	  1
-#define PLAN_NONCE_BYTES  16
-#define PLAN_BYTES_MAX	  (64 * KIB)
-#define NODE_ID_MAX	  64
-#define DISK_TEXT_MAX	  128
-#define PLAN_PEERS_MAX	  16
+#define PLAN_VERSION	 1
+#define PLAN_NONCE_BYTES 16
+#define PLAN_BYTES_MAX	 (64 * KIB)
+#define NODE_ID_MAX	 64
+#define DISK_TEXT_MAX	 128
+#define PLAN_PEERS_MAX	 16
 
 enum plan_action {
 	PLAN_INVENTORY, /* report the disks, write nothing, boot locally */
 	PLAN_IMAGE,	/* image the target disk */
-	PLAN_FINISHING, /* finishing was recorded: if the disk's head and tail hash to head_tail_sha256,
-			   write nothing, report finished, boot locally; else go on as PLAN_IMAGE */
+	PLAN_FINISHING, /* finishing was recorded: if the disk's head and tail hash to
+			   head_tail_sha256, write nothing, report finished, boot locally; else go
+			   on as PLAN_IMAGE */
 	PLAN_LOCAL,	/* nothing to do: boot the local disk */
 	PLAN_RESCUE,	/* a shell */
 };
@@ -52,9 +53,9 @@ struct plan {
 	uint32_t trackers_count;
 	struct peer_address peers[PLAN_PEERS_MAX]; /* peers to try at once: the origin */
 	uint32_t peers_count;
-	uint64_t memory_bytes;		 /* piece buffers; 0: default */
-	uint64_t seed_deadline_s;	 /* leave after this even when not released */
-	uint64_t report_interval_ms;	 /* default 1000 */
+	uint64_t memory_bytes;	     /* piece buffers; 0: default */
+	uint64_t seed_deadline_s;    /* leave after this even when not released */
+	uint64_t report_interval_ms; /* default 1000 */
 	enum plan_end end;
 	uint8_t head_tail_sha256[SHA256_BYTES]; /* PLAN_FINISHING */
 };

@@ -23,12 +23,12 @@ enum report_event {
 };
 
 enum report_stage {
-	STAGE_AGENT,	/* drivers, link, address */
-	STAGE_PLAN,	/* fetching and checking plan and metainfo */
-	STAGE_TARGET,	/* waiting for the disk */
+	STAGE_AGENT,  /* drivers, link, address */
+	STAGE_PLAN,   /* fetching and checking plan and metainfo */
+	STAGE_TARGET, /* waiting for the disk */
 	STAGE_ASSESS,
 	STAGE_FETCH,
-	STAGE_SEED,	/* complete; serving and reading the medium back */
+	STAGE_SEED, /* complete; serving and reading the medium back */
 	STAGE_FINISH,
 	STAGE_DONE,
 	STAGES_COUNT
@@ -38,13 +38,13 @@ enum report_stage {
 const char *stage_name(enum report_stage stage);
 
 struct report_disk {
-	char name[32];		     /* sda: for people only, never for matching */
+	char name[32]; /* sda: for people only, never for matching */
 	char model[DISK_TEXT_MAX];
 	char serial[DISK_TEXT_MAX];
 	char wwn[DISK_TEXT_MAX];
-	char bus[32];		     /* "virtio", "nvme", "ata", "scsi", "usb", "mmc", ... */
+	char bus[32]; /* "virtio", "nvme", "ata", "scsi", "usb", "mmc", ... */
 	uint64_t size_bytes;
-	uint32_t sector_bytes;	     /* logical */
+	uint32_t sector_bytes; /* logical */
 	uint32_t physical_sector_bytes;
 	bool eligible;
 	char why_not[DISK_TEXT_MAX]; /* "" when eligible: "usb", "removable", "read-only", ... */
@@ -52,37 +52,38 @@ struct report_disk {
 
 struct report {
 	enum report_event event;
-	char node[NODE_ID_MAX];	     /* MAC of the interface that booted */
-	char uuid[64];		     /* SMBIOS, lower case; may be "" */
+	char node[NODE_ID_MAX]; /* MAC of the interface that booted */
+	char uuid[64];		/* SMBIOS, lower case; may be "" */
 	char serial[DISK_TEXT_MAX];
-	uint64_t boot_id;	     /* random per boot of the agent */
-	uint64_t sequence;	     /* grows with every report of one boot */
+	uint64_t boot_id;  /* random per boot of the agent */
+	uint64_t sequence; /* grows with every report of one boot */
 	uint64_t arm;
 	enum report_stage stage;
 	uint64_t uptime_ms;
 	/* progress */
-	uint64_t bytes_total;	     /* image length */
+	uint64_t bytes_total; /* image length */
 	uint64_t bytes_durable;
-	uint64_t bytes_zero;	     /* of total: known zero, never fetched */
-	uint64_t bytes_present;	     /* of total: found on the disk by assessment */
-	uint64_t bytes_received;     /* payload from peers, all of it */
+	uint64_t bytes_zero;	 /* of total: known zero, never fetched */
+	uint64_t bytes_present;	 /* of total: found on the disk by assessment */
+	uint64_t bytes_received; /* payload from peers, all of it */
 	uint64_t bytes_from_origin;
 	uint64_t bytes_sent;
-	uint64_t bytes_wasted;	     /* received but thrown away */
+	uint64_t bytes_wasted; /* received but thrown away */
 	uint32_t peers_count;
-	uint64_t readback_bytes;     /* of the medium, so far */
+	uint64_t readback_bytes; /* of the medium, so far */
 	uint64_t memory_resident_bytes;
 	/* finishing */
 	uint8_t head_tail_sha256[SHA256_BYTES];
 	/* failure */
 	enum error error;
 	char text[REPORT_TEXT_MAX];
-	const char *log;	     /* borrowed; not NUL-terminated */
+	const char *log; /* borrowed; not NUL-terminated */
 	size_t log_bytes;
 	/* inventory */
 	struct report_disk disks[REPORT_DISKS_MAX];
 	uint32_t disks_count;
-	char functions_without_driver[REPORT_FUNCTIONS_MAX][64]; /* "0000:00:03.0 8086:1572 network" */
+	char functions_without_driver[REPORT_FUNCTIONS_MAX]
+				     [64]; /* "0000:00:03.0 8086:1572 network" */
 	uint32_t functions_count;
 	bool firmware_uefi;
 };
@@ -94,8 +95,8 @@ MUST_USE bool report_parse(
 /* Answer to a report. For REPORT_FINISHING, acknowledged means: durably recorded. */
 struct report_reply {
 	bool acknowledged;
-	bool release;	 /* stop seeding, go on to finish */
-	bool abort;	 /* disarmed by the operator: stop, write nothing more */
+	bool release;	   /* stop seeding, go on to finish */
+	bool abort;	   /* disarmed by the operator: stop, write nothing more */
 	uint64_t retry_ms; /* when not acknowledged: try again after this */
 	char text[REPORT_TEXT_MAX];
 };

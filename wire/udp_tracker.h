@@ -8,10 +8,10 @@
 
 #include "wire/http_tracker.h"
 
-#define UDP_TRACKER_PROTOCOL_ID	     UINT64_C(0x41727101980)
+#define UDP_TRACKER_PROTOCOL_ID	      UINT64_C(0x41727101980)
 #define UDP_TRACKER_REQUEST_BYTES_MAX 2048
-#define UDP_TRACKER_REPLY_BYTES_MAX  (20 + ANNOUNCE_PEERS_MAX * PEER_COMPACT6_BYTES)
-#define UDP_SCRAPE_HASHES_MAX	     74
+#define UDP_TRACKER_REPLY_BYTES_MAX   (20 + ANNOUNCE_PEERS_MAX * PEER_COMPACT6_BYTES)
+#define UDP_SCRAPE_HASHES_MAX	      74
 
 enum udp_tracker_action {
 	UDP_TRACKER_CONNECT,
@@ -24,7 +24,7 @@ struct udp_tracker_request {
 	uint64_t connection_id;
 	enum udp_tracker_action action;
 	uint32_t transaction_id;
-	struct announce announce;			 /* ANNOUNCE; ip field is ignored */
+	struct announce announce;			   /* ANNOUNCE; ip field is ignored */
 	uint8_t hashes[UDP_SCRAPE_HASHES_MAX][SHA1_BYTES]; /* SCRAPE */
 	uint32_t hashes_count;
 };
@@ -37,14 +37,14 @@ size_t udp_tracker_request_write(
 struct udp_tracker_reply {
 	enum udp_tracker_action action;
 	uint32_t transaction_id;
-	uint64_t connection_id;	      /* CONNECT */
+	uint64_t connection_id;		/* CONNECT */
 	struct announce_reply announce; /* ANNOUNCE; ERROR text in announce.failure */
 	struct scrape_entry entries[UDP_SCRAPE_HASHES_MAX];
 	uint32_t entries_count;
 };
 
-MUST_USE bool udp_tracker_reply_parse(struct udp_tracker_reply *reply, const uint8_t *bytes,
-	size_t bytes_count, bool ipv6);
+MUST_USE bool udp_tracker_reply_parse(
+	struct udp_tracker_reply *reply, const uint8_t *bytes, size_t bytes_count, bool ipv6);
 size_t udp_tracker_reply_write(
 	const struct udp_tracker_reply *reply, bool ipv6, uint8_t *bytes, size_t capacity);
 
