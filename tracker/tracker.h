@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A BitTorrent tracker on an event_base: HTTP (BEP 3, 7, 23, 48) and UDP (BEP 15), IPv4 and IPv6.
+ * `swarmboot tracker` is one of these with listeners; the server embeds one, and mounts
+ * tracker_handle_http on its own HTTP port. Not thread safe: everything happens on the loop.
+ */
+#ifndef TRACKER_TRACKER_H
+#define TRACKER_TRACKER_H
+
+#include "lib/digest.h"
+#include "lib/failure.h"
+
+struct event_base;
+struct evhttp_request;
+struct sockaddr_storage;
+struct tracker;
+
+struct tracker_settings {
+	uint32_t interval_s; /* announce interval; 0: 5 s. Grows by itself with very many peers */
+	uint32_t peers_max;  /* 0: 65,536. About 100 bytes each, taken at creation */
+	uint32_t swarms_max; /* 0: 1,024 */
+	bool allow_only;     /* serve only infohashes given to tracker_allow */
+};
+
+/* The base must outlive the tracker. NULL on failure. */
+MUST_USE struct tracker *tracker_create(
+	struct event_base *base, const struct tracker_settings *settings, struct failure *failure);
+/* Closes its listeners too. Accepts NULL, returns NULL. */
+struct tracker *tracker_destroy(struct tracker *tracker);
+
+/* Listeners of its own; [::] takes IPv4 as well. Port 0 picks one: `address` is updated to what was
+ * bound. At most TRACKER_LISTENERS_MAX of each kind. */
+#define TRACKER_LISTENERS_MAX 8
+MUST_USE bool tracker_listen_udp(
+	struct tracker *tracker, struct sockaddr_storage *address, struct failure *failure);
+MUST_USE bool tracker_listen_http(
+	struct tracker *tracker, struct sockaddr_storage *address, struct failure *failure);
+
+/* Answers /announce and /scrape of somebody else's evhttp; false (nothing done) for any other path.
+ */
+MUST_USE bool tracker_handle_http(struct tracker *tracker, struct evhttp_request *request);
+
+/* Keeps a swarm's place, and with allow_only lets it be announced. False when there is no room. */
+MUST_USE bool tracker_allow(struct tracker *tracker, const uint8_t infohash[SHA1_BYTES]);
+void tracker_disallow(struct tracker *tracker, const uint8_t infohash[SHA1_BYTES]);
+
+struct tracker_statistics {
+	uint32_t swarms_count;
+	uint32_t peers_count;
+	uint32_t interval_s;
+	uint64_t announces_http;
+	uint64_t announces_udp;
+	uint64_t refused; /* malformed, not allowed, full, without a right connection id */
+};
+void tracker_statistics(const struct tracker *tracker, struct tracker_statistics *statistics);
+
+#endif
