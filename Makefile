@@ -93,7 +93,7 @@ clean: ## remove what was built (keeps downloads)
 
 $(BUILD)/libswarmboot.a: $(call object,$(LIBRARY_C))
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(AR) qcs $@ $^
 
 $(BUILD)/swarmboot: $(call object,cli/swarmboot_main.c) $(BUILD)/libswarmboot.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
