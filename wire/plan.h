@@ -60,6 +60,9 @@ struct plan {
 	uint8_t head_tail_sha256[SHA256_BYTES]; /* PLAN_FINISHING */
 };
 
+/* Every key is written, whatever the action, and every key is wanted on reading: what an action
+ * needs beyond that is for its user to check. 0 when capacity is too small or a count above its
+ * limit. */
 size_t plan_write(const struct plan *plan, uint8_t *bytes, size_t capacity);
 MUST_USE bool plan_parse(
 	struct plan *plan, const uint8_t *bytes, size_t bytes_count, struct failure *failure);

@@ -8,6 +8,7 @@
 
 #include "wire/plan.h"
 
+#define REPORT_VERSION	     1
 #define REPORT_DISKS_MAX     64
 #define REPORT_LOG_MAX	     (16 * KIB)
 #define REPORT_BYTES_MAX     (256 * KIB)
@@ -88,6 +89,9 @@ struct report {
 	bool firmware_uefi;
 };
 
+/* Returns 0 and write nothing of use when capacity is too small or a count is above its limit.
+ * Of a log longer than REPORT_LOG_MAX the newest part is written. Parsed texts (not the log) hold
+ * printable ASCII only: other bytes have become '?'. An error name that is not known is SYSTEM. */
 size_t report_write(const struct report *report, uint8_t *bytes, size_t capacity);
 MUST_USE bool report_parse(
 	struct report *report, const uint8_t *bytes, size_t bytes_count, struct failure *failure);
