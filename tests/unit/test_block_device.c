@@ -121,6 +121,55 @@ static void layers_conform(void **state)
 	block_device_close(device);
 }
 
+/* Attaches the file to a free loop device with that sector size; false when that is not to be had
+ * here (no root, no loop devices). */
+static bool attach_loop(char loop[static 64], unsigned sector_bytes)
+{
+	char command[256];
+
+	snprintf(command, sizeof(command), "losetup --find --show --sector-size %u %s 2>/dev/null",
+		sector_bytes, path);
+	FILE *pipe = popen(command, "r");
+	bool attached = pipe != NULL && fgets(loop, 64, pipe) != NULL;
+
+	if (pipe != NULL)
+		pclose(pipe);
+	if (attached)
+		loop[strcspn(loop, "\n")] = '\0';
+	return attached;
+}
+
+static void real_block_devices_conform(void **state)
+{
+	(void)state;
+	static const unsigned sector_sizes[] = {512, 4096};
+
+	for (size_t i = 0; i < ARRAY_COUNT(sector_sizes); i++) {
+		char loop[64];
+		char command[128];
+
+		block_device_close(open_file(DISK_BYTES));
+		if (!attach_loop(loop, sector_sizes[i]))
+			skip();
+		struct block_device *device = block_device_open(loop, true, DISK_BYTES, &failure);
+
+		if (device != NULL) {
+			assert_null(block_device_open(loop, true, 0, &failure));
+			assert_int_equal(failure.error, ERROR_DISK_BUSY);
+			assert_null(block_device_open(loop, false, DISK_BYTES + 1, &failure));
+			assert_int_equal(failure.error, ERROR_DISK_TOO_SMALL);
+			assert_int_equal(device->sector_bytes, sector_sizes[i]);
+			assert_int_equal(device->size_bytes, DISK_BYTES);
+			conformance(device, DISK_BYTES);
+			block_device_close(device);
+		}
+		snprintf(command, sizeof(command), "losetup --detach %s", loop);
+		assert_int_equal(system(command), 0);
+		if (device == NULL)
+			fail_msg("%s", failure.text);
+	}
+}
+
 static void two_writers_of_one_file_are_refused(void **state)
 {
 	(void)state;
@@ -344,6 +393,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(file_conforms),
 		TEST(layers_conform),
+		TEST(real_block_devices_conform),
 		TEST(two_writers_of_one_file_are_refused),
 		TEST(a_file_that_is_too_small_is_refused_for_reading),
 		TEST(zeroing_leaves_holes_alone),
