@@ -21,11 +21,11 @@ LIBS       := -larchive -levent_extra -levent_core -levent_pthreads -lcrypto -ls
 AGENT_LIBS := -levent_extra -levent_core -levent_pthreads -lcrypto
 
 # Rooms. initramfs/build_*.c is the builder, part of swarmboot; the rest of it is the agent.
-ALL_C      := $(wildcard lib/*.c wire/*.c swarm/*.c runtime/*.c sim/*.c initramfs/*.c tracker/*.c \
-                server/*.c images/*.c pxe/*.c cli/*.c)
+ALL_C      := $(wildcard lib/*.c wire/*.c swarm/*.c runtime/*.c sim/*.c sim/scenarios/*.c \
+                initramfs/*.c tracker/*.c server/*.c images/*.c pxe/*.c cli/*.c)
 BUILDER_C  := $(wildcard initramfs/build_*.c)
 AGENT_C    := $(filter-out $(BUILDER_C),$(wildcard initramfs/*.c))
-SIM_C      := $(wildcard sim/*.c)
+SIM_C      := $(wildcard sim/*.c sim/scenarios/*.c)
 BASE_C     := $(wildcard lib/*.c wire/*.c swarm/*.c runtime/*.c)
 SWARMBOOT_C := $(filter-out $(AGENT_C) $(SIM_C),$(ALL_C))
 # Pure: no system calls, no state (scripts/check-pure). In mixed rooms the suffix _core.c says so.
@@ -107,8 +107,8 @@ $(BUILD)/swarmboot-agent: $(call object,$(BASE_C) $(AGENT_C))
 	strip -o $@ $@.full
 endif
 
-$(BUILD)/sim/sim: $(call object,$(SIM_C)) $(BUILD)/libswarmboot.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+$(BUILD)/sim/sim: $(call object,$(SIM_C) $(wildcard lib/*.c wire/*.c swarm/*.c))
+	$(CC) $(LDFLAGS) -o $@ $^
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libswarmboot.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka

@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The driver of a simulated node: connections become inputs, effects become messages, digests and
+ * operations of the disk. Every effect passes the checkers before it is applied.
+ */
+#include "sim/invariants.h"
+#include "sim/node.h"
+#include "sim/tracker.h"
+
+#define CONTROL_BYTES_MAX (80 * KIB)
+
+/* ---- connections ---- */
+
+bool sim_node_expects(const struct sim_node *node, uint32_t slot, uint32_t generation)
+{
+	return slot < node->slots_count && node->slots[slot].connecting &&
+	       node->slots[slot].generation == generation;
+}
+
+void sim_node_bind(
+	struct sim_node *node, uint32_t slot, struct sim_connection *connection, uint32_t end)
+{
+	struct sim_slot *at = &node->slots[slot];
+
+	at->connection = connection;
+	at->end = end;
+	at->connecting = false;
+	at->generation = connection->ends[end].generation;
+	at->receiving_buffer = SWARM_BUFFER_NONE;
+	at->serving_count = 0;
+}
+
+void sim_node_unbind(struct sim_node *node, uint32_t slot, struct sim_connection *connection)
+{
+	struct sim_slot *at = &node->slots[slot];
+
+	if (connection == NULL || at->connection != connection)
+		return;
+	at->connection = NULL;
+	if (node->buffers == NULL)
+		return;
+	if (at->receiving_buffer != SWARM_BUFFER_NONE)
+		node->buffers[at->receiving_buffer].receiving_count--;
+	at->receiving_buffer = SWARM_BUFFER_NONE;
+	for (uint32_t i = 0; i < node->traits.limits.buffers_count; i++) {
+		node->buffers[i].sending_count -= at->sending[i];
+		at->sending[i] = 0;
+	}
+}
+
+static void input_peer(
+	struct sim_node *node, enum swarm_input_kind kind, uint32_t slot, uint32_t generation)
+{
+	struct swarm_input input = {.kind = kind, .peer = slot, .generation = generation};
+
+	sim_node_input(node, &input);
+}
+
+static void engine_connected(struct sim_node *node, uint32_t slot, uint32_t generation)
+{
+	input_peer(node, SWARM_IN_CONNECTED, slot, generation);
+}
+
+static void engine_connect_failed(struct sim_node *node, uint32_t slot, uint32_t generation)
+{
+	node->slots[slot].connecting = false;
+	input_peer(node, SWARM_IN_CONNECT_FAILED, slot, generation);
+}
+
+static void engine_disconnected(struct sim_node *node, uint32_t slot, uint32_t generation)
+{
+	input_peer(node, SWARM_IN_DISCONNECTED, slot, generation);
+}
+
+static bool engine_accepted(struct sim_node *node, struct sim_connection *connection,
+	const struct peer_address *address)
+{
+	uint32_t slot = SWARM_PEER_NONE;
+	uint32_t generation = 0;
+	struct swarm_input input = {.kind = SWARM_IN_ACCEPTED,
+		.address = *address,
+		.accepted_peer = &slot,
+		.accepted_generation = &generation};
+
+	/* The slot must be bound before the first effect speaks of it. */
+	if (node->swarm == NULL)
+		return false;
+	swarm_handle(node->swarm, node->world->now_ns, &input);
+	if (slot != SWARM_PEER_NONE) {
+		if (slot >= node->slots_count || node->slots[slot].connection != NULL ||
+			node->slots[slot].connecting) {
+			sim_violation(node->world, "peers", "%s: accepted as peer %u, in use",
+				node->name, slot);
+			return false;
+		}
+		connection->ends[1].slot = slot;
+		connection->ends[1].generation = generation;
+		sim_node_bind(node, slot, connection, 1);
+	}
+	sim_node_input(node, NULL);
+	return slot != SWARM_PEER_NONE;
+}
+
+/* ---- what arrives ---- */
+
+static void engine_block_begins(
+	struct sim_node *node, const struct sim_end *end, struct sim_message *message)
+{
+	struct sim_slot *slot = &node->slots[end->slot];
+	uint32_t buffer = SWARM_BUFFER_NONE;
+	uint32_t offset = 0;
+
+	message->place = swarm_place_block(
+		node->swarm, end->slot, end->generation, &message->message, &buffer, &offset);
+	if (message->place == SWARM_PLACE_VIOLATION) {
+		uint32_t number = end->slot;
+		uint32_t generation = end->generation;
+
+		sim_close(slot->connection, slot->end);
+		input_peer(node, SWARM_IN_DISCONNECTED, number, generation);
+		return;
+	}
+	if (message->place != SWARM_PLACE_BUFFER)
+		return;
+	if (offset != message->message.begin) {
+		sim_violation(node->world, "buffers", "%s: block at %u placed at %u", node->name,
+			message->message.begin, offset);
+		return;
+	}
+	if (!sim_check_place(node, buffer, message->message.index))
+		return;
+	message->place_buffer = buffer;
+	node->buffers[buffer].piece = message->message.index;
+	node->buffers[buffer].receiving_count++;
+	slot->receiving_buffer = buffer;
+}
+
+static void receive_block(
+	struct sim_node *node, const struct sim_end *end, struct sim_message *message)
+{
+	struct sim_slot *slot = &node->slots[end->slot];
+	struct swarm_input input = {.kind = SWARM_IN_BLOCK_DISCARDED,
+		.peer = end->slot,
+		.generation = end->generation,
+		.message = &message->message};
+
+	node->payload_received_bytes += message->message.length;
+	if (slot->connection->ends[1 - slot->end].node->traits.origin)
+		node->payload_from_origin_bytes += message->message.length;
+	if (message->place == SWARM_PLACE_BUFFER) {
+		struct sim_buffer *buffer = &node->buffers[message->place_buffer];
+		uint32_t first = message->message.begin / SIM_GRANULE_BYTES;
+
+		for (uint32_t i = 0; i < message->marks_count &&
+				     first + i < node->world->image.granules_per_piece;
+			i++)
+			buffer->marks[first + i] = message->marks[i];
+		buffer->receiving_count--;
+		slot->receiving_buffer = SWARM_BUFFER_NONE;
+		input.kind = SWARM_IN_BLOCK;
+		input.buffer = message->place_buffer;
+	}
+	sim_node_input(node, &input);
+}
+
+static void engine_received(
+	struct sim_node *node, const struct sim_end *end, struct sim_message *message)
+{
+	struct swarm_input input = {.peer = end->slot, .generation = end->generation};
+
+	switch (message->kind) {
+	case SIM_BLOCK:
+		receive_block(node, end, message);
+		return;
+	case SIM_HANDSHAKE:
+		input.kind = SWARM_IN_HANDSHAKE;
+		input.handshake = &message->handshake;
+		break;
+	case SIM_CONTROL:
+		input.kind = SWARM_IN_MESSAGE;
+		input.message = &message->message;
+		break;
+	}
+	sim_node_input(node, &input);
+}
+
+/* The block is off the sender's hands, sent or not. */
+static void answer_sent(struct sim_node *node, const struct sim_end *end,
+	enum swarm_input_kind kind, bool ok, const struct sim_message *message)
+{
+	struct sim_answer *answer = sim_node_answer(node, kind);
+	struct sim_slot *slot = &node->slots[end->slot];
+
+	if (message->buffer != SWARM_BUFFER_NONE) {
+		slot->sending[message->buffer]--;
+		node->buffers[message->buffer].sending_count--;
+	}
+	slot->serving_count--;
+	answer->input.peer = end->slot;
+	answer->input.generation = end->generation;
+	answer->input.buffer = message->buffer;
+	answer->input.ok = ok;
+	answer->message = message->message;
+	answer->input.message = &answer->message;
+	sim_node_answer_at(answer, node->world->now_ns);
+}
+
+static void engine_block_sent(
+	struct sim_node *node, const struct sim_end *end, struct sim_message *message)
+{
+	node->payload_sent_bytes += message->message.length;
+	answer_sent(node, end, SWARM_IN_BLOCK_SENT, true, message);
+}
+
+const struct sim_actor sim_engine_actor = {
+	.connected = engine_connected,
+	.connect_failed = engine_connect_failed,
+	.accepted = engine_accepted,
+	.disconnected = engine_disconnected,
+	.block_begins = engine_block_begins,
+	.received = engine_received,
+	.block_sent = engine_block_sent,
+};
+
+/* ---- what the engine wants sent ---- */
+
+/* What production would put on the wire must be what production would read from it. */
+static size_t check_wire(struct sim_node *node, const struct peer_message *message)
+{
+	static const char *const checker = "wire";
+	uint8_t bytes[CONTROL_BYTES_MAX];
+	struct peer_message parsed;
+	size_t used = 0;
+	size_t needed = 0;
+	size_t count = peer_message_write(message, bytes, sizeof(bytes));
+
+	if (count == 0)
+		sim_violation(node->world, checker, "%s: message %u of %zu bytes is too long",
+			node->name, message->id, message->bytes_count);
+	else if (peer_message_parse(&parsed, bytes, count, sizeof(bytes), PEER_REQUEST_BYTES_MAX,
+			 &used, &needed) != PEER_PARSE_MESSAGE ||
+		 used != count || parsed.id != message->id)
+		sim_violation(node->world, checker, "%s: message %u is not what a parser takes",
+			node->name, message->id);
+	return count;
+}
+
+static void send_control(
+	struct sim_node *node, struct sim_slot *slot, const struct swarm_effect *effect)
+{
+	const struct peer_message *from = &effect->message;
+	struct sim_message *message = sim_message_create(SIM_CONTROL, from->bytes_count, 0);
+
+	sim_check_have(node, from);
+	message->wire_bytes = check_wire(node, from);
+	message->message = *from;
+	if (from->bytes_count > 0)
+		memcpy(message->payload, from->bytes, from->bytes_count);
+	message->message.bytes = message->payload;
+	sim_send(slot->connection, slot->end, message);
+}
+
+static void send_handshake(struct sim_node *node, struct sim_slot *slot)
+{
+	struct sim_message *message = sim_message_create(SIM_HANDSHAKE, 0, 0);
+
+	message->wire_bytes = PEER_HANDSHAKE_BYTES;
+	peer_reserved_set_ours(message->handshake.reserved);
+	memset(message->handshake.infohash, 'i', sizeof(message->handshake.infohash));
+	snprintf((char *)message->handshake.peer_id, PEER_ID_BYTES, "-SB0001-%05u%06u",
+		node->number % 100000, (unsigned)(node->boots_count % 1000000));
+	sim_send(slot->connection, slot->end, message);
+}
+
+static void read_done(struct sim_world *world, void *context, uint64_t unused)
+{
+	struct sim_answer *read = context;
+	struct sim_node *node = read->node;
+	struct sim_slot *slot = &node->slots[read->input.peer];
+	struct sim_message *message = NULL;
+	uint32_t first = (uint32_t)(read->message.begin / SIM_GRANULE_BYTES);
+	uint32_t granule = read->message.index * world->image.granules_per_piece + first;
+
+	(void)unused;
+	if (read->life == node->life && slot->connection != NULL &&
+		slot->generation == read->input.generation)
+		message = sim_find_numbered(slot->connection, slot->end, read->block_number);
+	/* NULL: disconnected or cancelled meanwhile. */
+	if (message != NULL && read->input.ok) {
+		for (uint32_t i = 0; i < message->marks_count; i++)
+			message->marks[i] = sim_disk_read_granule(&node->disk, granule + i);
+		sim_check_marks(node, "sends", read->message.index, first, message->marks,
+			message->marks_count);
+		message->ready = true;
+		sim_poke(slot->connection, slot->end);
+	} else if (message != NULL) {
+		sim_unqueue(slot->connection, slot->end, message);
+		answer_sent(node, &slot->connection->ends[slot->end], SWARM_IN_BLOCK_UNREADABLE,
+			false, message);
+		sim_message_destroy(message);
+	}
+	sim_node_answer_drop(read);
+}
+
+static void read_block(struct sim_node *node, const struct swarm_effect *effect, uint64_t number)
+{
+	const struct peer_message *block = &effect->message;
+	struct sim_answer *read = sim_node_answer(node, SWARM_IN_BLOCK_UNREADABLE);
+	uint64_t due_ns;
+
+	sim_disk_read(&node->disk,
+		(uint64_t)block->index * node->world->image.piece_bytes + block->begin,
+		block->length, &due_ns, &read->input.ok);
+	read->input.peer = effect->peer;
+	read->input.generation = node->slots[effect->peer].generation;
+	read->message = *block;
+	read->block_number = number;
+	sim_schedule(node->world, due_ns, read_done, read, 0);
+}
+
+static void send_block(
+	struct sim_node *node, struct sim_slot *slot, const struct swarm_effect *effect)
+{
+	const struct sim_image *image = &node->world->image;
+	const struct peer_message *block = &effect->message;
+	uint32_t first = (uint32_t)(block->begin / SIM_GRANULE_BYTES);
+	uint32_t marks = (uint32_t)u64_div_up(block->length, SIM_GRANULE_BYTES);
+	struct sim_message *message;
+
+	if (block->index >= image->pieces_count || block->length == 0 ||
+		(uint64_t)block->begin + block->length > sim_piece_bytes(image, block->index)) {
+		sim_violation(node->world, "serving", "%s sends %u+%u of piece %u", node->name,
+			block->begin, block->length, block->index);
+		return;
+	}
+	if (first + marks > image->granules_per_piece)
+		marks = image->granules_per_piece - first;
+	message = sim_message_create(SIM_BLOCK, 0, marks);
+	message->message = *block;
+	message->buffer = effect->buffer;
+	message->wire_bytes = (uint64_t)PEER_PIECE_HEAD_BYTES + block->length;
+	if (++slot->serving_count > node->traits.limits.incoming_requests_max)
+		sim_violation(node->world, "serving", "%s has %u blocks queued for one peer",
+			node->name, slot->serving_count);
+	if (effect->buffer != SWARM_BUFFER_NONE) {
+		struct sim_buffer *buffer = &node->buffers[effect->buffer];
+
+		memcpy(message->marks, buffer->marks + first, marks * sizeof(*message->marks));
+		sim_check_marks(node, "sends", block->index, first, message->marks, marks);
+		buffer->sending_count++;
+		slot->sending[effect->buffer]++;
+	} else {
+		message->ready = false;
+		message->number = ++node->blocks_read_count;
+		read_block(node, effect, message->number);
+	}
+	sim_send(slot->connection, slot->end, message);
+}
+
+static void cancel_send(
+	struct sim_node *node, struct sim_slot *slot, const struct swarm_effect *effect)
+{
+	struct sim_message *message =
+		sim_find_queued(slot->connection, slot->end, &effect->message);
+
+	/* Not found: some of it has left, and the answer comes when the rest has. */
+	if (message == NULL)
+		return;
+	sim_unqueue(slot->connection, slot->end, message);
+	answer_sent(node, &slot->connection->ends[slot->end], SWARM_IN_BLOCK_SENT, false, message);
+	sim_message_destroy(message);
+}
+
+/* ---- digests and disk ---- */
+
+static void hash(struct sim_node *node, const struct swarm_effect *effect)
+{
+	const struct sim_image *image = &node->world->image;
+	uint32_t piece = effect->piece;
+
+	if (!sim_check_hash(node, effect->buffer, piece))
+		return;
+	struct sim_buffer *buffer = &node->buffers[effect->buffer];
+	struct sim_answer *answer = sim_node_answer(node, SWARM_IN_HASHED);
+
+	answer->input.piece = piece;
+	answer->input.buffer = effect->buffer;
+	answer->input.ok =
+		memcmp(buffer->marks, image->marks + (size_t)piece * image->granules_per_piece,
+			sim_piece_granules(image, piece) * sizeof(*buffer->marks)) == 0;
+	buffer->hashing = true;
+	node->hash_free_ns =
+		u64_max(node->hash_free_ns, node->world->now_ns) +
+		sim_piece_bytes(image, piece) * NS_PER_S / node->traits.hash_bytes_per_s;
+	sim_node_answer_at(answer, node->hash_free_ns);
+}
+
+static void write_piece(struct sim_node *node, const struct swarm_effect *effect, bool zeros)
+{
+	uint64_t due_ns;
+
+	sim_check_first_write(node, effect->piece);
+	if (!zeros && !sim_check_write(node, effect->buffer, effect->piece))
+		return;
+	struct sim_answer *answer = sim_node_answer(node, SWARM_IN_WRITTEN);
+
+	answer->input.piece = effect->piece;
+	answer->input.buffer = zeros ? SWARM_BUFFER_NONE : effect->buffer;
+	if (!zeros)
+		node->buffers[effect->buffer].writing_count++;
+	answer->write = sim_disk_write(&node->disk, effect->piece,
+		zeros ? NULL : node->buffers[effect->buffer].marks, &due_ns, &answer->input.ok);
+	sim_node_answer_at(answer, due_ns);
+}
+
+static void flush(struct sim_node *node, const struct swarm_effect *effect)
+{
+	struct sim_answer *answer = sim_node_answer(node, SWARM_IN_FLUSHED);
+	uint64_t due_ns;
+
+	answer->input.flush_id = effect->flush_id;
+	sim_disk_flush(&node->disk, &answer->flush_through, &due_ns, &answer->input.ok);
+	sim_node_answer_at(answer, due_ns);
+}
+
+/* ---- all effects ---- */
+
+static void apply_to_peer(struct sim_node *node, const struct swarm_effect *effect)
+{
+	struct sim_slot *slot = &node->slots[effect->peer];
+
+	if (effect->kind == SWARM_EFFECT_CONNECT) {
+		if (slot->connection != NULL || slot->connecting)
+			sim_violation(node->world, "peers", "%s: connects as peer %u, in use",
+				node->name, effect->peer);
+		slot->connecting = true;
+		slot->generation = effect->generation;
+		sim_connect(node, effect->peer, effect->generation, &effect->address);
+		return;
+	}
+	if (effect->kind == SWARM_EFFECT_DISCONNECT && slot->connection == NULL) {
+		slot->connecting = false;
+		return;
+	}
+	if (slot->connection == NULL) {
+		sim_violation(node->world, "peers", "%s: effect %u for peer %u, not connected",
+			node->name, effect->kind, effect->peer);
+		return;
+	}
+	switch (effect->kind) {
+	case SWARM_EFFECT_DISCONNECT:
+		sim_trace(node->world, "%s disconnects %s: %s", node->name,
+			slot->connection->ends[1 - slot->end].node->name,
+			effect->reason != NULL ? effect->reason : "no reason");
+		sim_close(slot->connection, slot->end);
+		break;
+	case SWARM_EFFECT_SEND_HANDSHAKE:
+		send_handshake(node, slot);
+		break;
+	case SWARM_EFFECT_SEND:
+		send_control(node, slot, effect);
+		break;
+	case SWARM_EFFECT_SEND_BLOCK:
+		send_block(node, slot, effect);
+		break;
+	case SWARM_EFFECT_CANCEL_SEND:
+		cancel_send(node, slot, effect);
+		break;
+	default:
+		break;
+	}
+}
+
+void sim_node_apply(struct sim_node *node, const struct swarm_effect *effect)
+{
+	switch (effect->kind) {
+	case SWARM_EFFECT_CONNECT:
+	case SWARM_EFFECT_DISCONNECT:
+	case SWARM_EFFECT_SEND_HANDSHAKE:
+	case SWARM_EFFECT_SEND:
+	case SWARM_EFFECT_SEND_BLOCK:
+	case SWARM_EFFECT_CANCEL_SEND:
+		if (effect->peer >= node->slots_count)
+			sim_violation(node->world, "peers", "%s: peer %u does not exist",
+				node->name, effect->peer);
+		else
+			apply_to_peer(node, effect);
+		break;
+	case SWARM_EFFECT_HASH:
+		hash(node, effect);
+		break;
+	case SWARM_EFFECT_WRITE:
+		write_piece(node, effect, false);
+		break;
+	case SWARM_EFFECT_WRITE_ZEROES:
+		write_piece(node, effect, true);
+		break;
+	case SWARM_EFFECT_FLUSH:
+		flush(node, effect);
+		break;
+	case SWARM_EFFECT_ANNOUNCE:
+		sim_tracker_announce(node, effect);
+		break;
+	case SWARM_EFFECT_PIECE_DURABLE:
+		sim_check_durable(node, effect->piece);
+		break;
+	case SWARM_EFFECT_COMPLETE:
+		sim_check_complete(node);
+		if (!node->traits.origin)
+			sim_node_completed(node);
+		break;
+	case SWARM_EFFECT_DISK_FAILED:
+		sim_trace(node->world, "%s reports that its disk fails", node->name);
+		node->state = SIM_FAILED;
+		node->world->settled_changed = true;
+		break;
+	case SWARM_EFFECT_PEER_BANNED:
+		sim_trace(node->world, "%s bans a peer: %s", node->name,
+			effect->reason != NULL ? effect->reason : "no reason");
+		node->bans_count++;
+		break;
+	}
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Runs a scenario, measures it, and the parts that scenarios share. */
+#include "sim/scenario.h"
+
+#include <inttypes.h>
+
+#include "sim/invariants.h"
+
+#define X(scenario_name) extern const struct sim_scenario sim_scenario_##scenario_name;
+#include "sim/scenarios.def"
+#undef X
+
+const struct sim_scenario *const sim_scenarios[] = {
+#define X(scenario_name) &sim_scenario_##scenario_name,
+#include "sim/scenarios.def"
+#undef X
+};
+const uint32_t sim_scenarios_count = ARRAY_COUNT(sim_scenarios);
+
+const struct sim_scenario *sim_scenario_find(const char *name)
+{
+	for (uint32_t i = 0; i < sim_scenarios_count; i++)
+		if (strcmp(sim_scenarios[i]->name, name) == 0)
+			return sim_scenarios[i];
+	return NULL;
+}
+
+static bool receives(const struct sim_node *node)
+{
+	return node->actor == &sim_engine_actor && !node->traits.origin;
+}
+
+static bool all_settled(struct sim_world *world)
+{
+	if (!world->settled_changed)
+		return false;
+	world->settled_changed = false;
+	for (uint32_t i = 0; i < world->nodes_count; i++) {
+		const struct sim_node *node = world->nodes[i];
+
+		if (receives(node) && node->traits.expect != SIM_EXPECT_NOTHING &&
+			node->state != SIM_FINISHED && node->state != SIM_FAILED)
+			return false;
+	}
+	return true;
+}
+
+static void watch_round(struct sim_world *world, void *context, uint64_t unused)
+{
+	(void)context;
+	(void)unused;
+	world->watch(world);
+	sim_schedule(world, world->now_ns + SIM_WATCH_NS, watch_round, NULL, 0);
+}
+
+static uint32_t floor_log2(uint32_t number)
+{
+	uint32_t log = 0;
+
+	while (number >>= 1)
+		log++;
+	return log;
+}
+
+static void measure_node(const struct sim_node *node, struct sim_result *result)
+{
+	struct swarm_status status = {0};
+
+	if (node->swarm != NULL)
+		swarm_status(node->swarm, &status);
+	if (node->effects_most_count > result->effects_most_count)
+		result->effects_most_count = node->effects_most_count;
+	result->bans_count += node->bans_count;
+	if (node->traits.origin)
+		result->origin_sent_bytes += node->payload_sent_bytes;
+	if (!receives(node))
+		return;
+	result->nodes_count++;
+	result->received_bytes += node->payload_received_bytes;
+	result->wasted_bytes += node->wasted_bytes + status.wasted_bytes;
+	result->failed_count += node->state == SIM_FAILED;
+	if (node->state != SIM_FINISHED)
+		return;
+	result->finished_count++;
+	if (result->finished_count == 1 || node->finished_ns < result->first_finish_ns)
+		result->first_finish_ns = node->finished_ns;
+	result->last_finish_ns = u64_max(result->last_finish_ns, node->finished_ns);
+}
+
+static void measure(struct sim_world *world, struct sim_result *result)
+{
+	uint64_t rate = UINT64_MAX;
+
+	*result = (struct sim_result){.distinct_bytes = world->image.distinct_bytes,
+		.events_count = world->events_fired_count,
+		.end_ns = world->now_ns,
+		.violation = world->violation};
+	for (uint32_t i = 0; i < world->nodes_count; i++) {
+		const struct sim_node_traits *traits = &world->nodes[i]->traits;
+
+		measure_node(world->nodes[i], result);
+		if (world->nodes[i]->actor == &sim_engine_actor)
+			rate = u64_min(
+				rate, u64_min(traits->up_bytes_per_s, traits->down_bytes_per_s));
+	}
+	uint64_t pieces = u64_max(1, world->image.distinct_bytes / world->image.piece_bytes);
+	uint64_t copy_ns = world->image.distinct_bytes * NS_PER_S / rate;
+
+	result->bound_ns = copy_ns + copy_ns * floor_log2(result->nodes_count) / pieces;
+}
+
+void sim_scenario_run(
+	const struct sim_scenario *scenario, uint64_t seed, FILE *trace, struct sim_result *result)
+{
+	struct sim_world *world = sim_world_create(seed, scenario->nodes_max);
+
+	world->trace = trace;
+	world->watch = scenario->watch;
+	scenario->build(world);
+	if (scenario->watch != NULL)
+		sim_schedule(world, 0, watch_round, NULL, 0);
+	sim_run(world, scenario->limit_ns, all_settled);
+	if (world->violations_count == 0)
+		sim_check_outcomes(world);
+	if (world->violations_count == 0 && scenario->judge != NULL)
+		scenario->judge(world);
+	measure(world, result);
+	result->good = scenario->must_violate == NULL
+			       ? world->violations_count == 0
+			       : strcmp(world->violation.checker, scenario->must_violate) == 0;
+	sim_world_destroy(world);
+}
+
+uint32_t sim_room(
+	struct sim_world *world, uint32_t nodes_count, const struct sim_node_traits *traits)
+{
+	struct sim_node_traits origin = *traits;
+
+	sim_tracker_add(world, 2);
+	origin.origin = true;
+	origin.holds_image = true;
+	sim_disk_traits_default(&origin.disk);
+	origin.disk.holdback = false;
+	sim_node_boot_at(sim_node_add(world, "origin", &origin), 0);
+	for (uint32_t i = 0; i < nodes_count; i++)
+		sim_node_boot_at(sim_node_add(world, "node", traits), 0);
+	return 1;
+}
+
+uint64_t sim_durable_bytes(const struct sim_node *node)
+{
+	struct swarm_status status;
+
+	if (node->swarm == NULL)
+		return 0;
+	swarm_status(node->swarm, &status);
+	return status.durable_bytes;
+}
+
+bool sim_one_copy_outside_origin(const struct sim_world *world)
+{
+	for (uint32_t piece = 0; piece < world->image.pieces_count; piece++) {
+		bool held = bitset_has(&world->image.zero_pieces, piece);
+
+		for (uint32_t i = 0; i < world->nodes_count && !held; i++)
+			held = receives(world->nodes[i]) && world->nodes[i]->listening &&
+			       bitset_has(&world->nodes[i]->written, piece);
+		if (!held)
+			return false;
+	}
+	return true;
+}
+
+void sim_judge_ratio(struct sim_world *world, uint64_t percent_max)
+{
+	struct sim_result result;
+
+	measure(world, &result);
+	if (result.last_finish_ns * 100 > result.bound_ns * percent_max)
+		sim_violation(world, "ratio", "last finish %" PRIu64 " ms, bound %" PRIu64 " ms",
+			result.last_finish_ns / NS_PER_MS, result.bound_ns / NS_PER_MS);
+}
+
+void sim_judge_copies(struct sim_world *world, uint64_t percent_max)
+{
+	struct sim_result result;
+
+	measure(world, &result);
+	if (result.origin_sent_bytes * 100 > result.distinct_bytes * percent_max)
+		sim_violation(world, "copies", "the origin sent %" PRIu64 " %% of the image",
+			result.origin_sent_bytes * 100 / result.distinct_bytes);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A scenario builds a world, watches and disturbs it while it runs, and judges it at the end. Each
+ * is a file in sim/scenarios/ named after what it shows, and a line in sim/scenarios.def.
+ */
+#ifndef SIM_SCENARIO_H
+#define SIM_SCENARIO_H
+
+#include "sim/node.h"
+#include "sim/peers.h"
+#include "sim/tracker.h"
+
+struct sim_scenario {
+	const char *name;
+	const char *shows;
+	uint32_t nodes_max; /* of all kinds */
+	uint64_t limit_ns;  /* of virtual time: by then every node ended as expected */
+	void (*build)(struct sim_world *world);
+	void (*watch)(struct sim_world *world); /* every SIM_WATCH_NS; may be NULL */
+	void (*judge)(struct sim_world *world); /* at the end; may be NULL */
+	/* The checker that must catch this scenario: the run is good when it does and bad when
+	 * nothing does. NULL: nothing may be caught. */
+	const char *must_violate;
+};
+
+#define SIM_WATCH_NS (20 * NS_PER_MS)
+
+struct sim_result {
+	bool good;
+	uint32_t nodes_count; /* that received */
+	uint32_t finished_count;
+	uint32_t failed_count;
+	uint64_t first_finish_ns; /* from the first boot */
+	uint64_t last_finish_ns;
+	uint64_t bound_ns; /* F/u * (1 + floor(log2 N) / M) */
+	uint64_t distinct_bytes;
+	uint64_t origin_sent_bytes;
+	uint64_t received_bytes;
+	uint64_t wasted_bytes;
+	uint64_t events_count;
+	uint64_t end_ns;
+	uint32_t effects_most_count;
+	uint32_t bans_count;
+	struct sim_violation violation; /* checker "" : none */
+};
+
+extern const struct sim_scenario *const sim_scenarios[];
+extern const uint32_t sim_scenarios_count;
+
+/* NULL when there is none of that name. */
+const struct sim_scenario *sim_scenario_find(const char *name);
+void sim_scenario_run(
+	const struct sim_scenario *scenario, uint64_t seed, FILE *trace, struct sim_result *result);
+
+/* ---- parts to build with ---- */
+
+/* A tracker, an origin (node 0) and nodes_count machines (nodes 1...), all with these traits, all
+ * booting at time 0; the image is already made. Returns the first machine's number: 1. */
+uint32_t sim_room(
+	struct sim_world *world, uint32_t nodes_count, const struct sim_node_traits *traits);
+
+/* Durable bytes of the node by its engine's account, 0 when it is off. */
+uint64_t sim_durable_bytes(const struct sim_node *node);
+/* Every piece can be read at some machine that runs, the origin aside. */
+bool sim_one_copy_outside_origin(const struct sim_world *world);
+/* "ratio": last finish against the bound, in percent; "copies": the origin's, in percent. */
+void sim_judge_ratio(struct sim_world *world, uint64_t percent_max);
+void sim_judge_copies(struct sim_world *world, uint64_t percent_max);
+
+#endif

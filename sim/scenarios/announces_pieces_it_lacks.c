@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rarity is wrong because of them, requests come back at once. */
+#include "sim/scenario.h"
+
+static void build(struct sim_world *world)
+{
+	struct sim_node_traits traits;
+
+	sim_image_make(world, 48 * MIB, MIB, 0, 0);
+	sim_node_traits_default(&traits);
+	sim_room(world, 6, &traits);
+	for (uint32_t i = 0; i < 2; i++)
+		sim_bad_peer_add(world, SIM_PEER_EMPTY_HANDED, &traits, 1);
+}
+
+const struct sim_scenario sim_scenario_announces_pieces_it_lacks = {
+	.name = "announces_pieces_it_lacks",
+	.shows = "peers that announce everything and reject every request do no harm",
+	.nodes_max = 9,
+	.limit_ns = 300 * NS_PER_S,
+	.build = build,
+};

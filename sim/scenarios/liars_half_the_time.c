@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Mostly right, which is harder to find than always wrong. */
+#include "sim/scenario.h"
+
+static void build(struct sim_world *world)
+{
+	struct sim_node_traits traits;
+
+	sim_image_make(world, 48 * MIB, MIB, 0, 0);
+	sim_node_traits_default(&traits);
+	sim_room(world, 8, &traits);
+	for (uint32_t i = 0; i < 3; i++)
+		sim_bad_peer_add(world, SIM_PEER_LIAR, &traits, 10);
+}
+
+const struct sim_scenario sim_scenario_liars_half_the_time = {
+	.name = "liars_half_the_time",
+	.shows = "three liars that lie in one block of ten are found and banned",
+	.nodes_max = 12,
+	.limit_ns = 300 * NS_PER_S,
+	.build = build,
+};

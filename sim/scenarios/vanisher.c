@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A connection that never bears fruit, every two seconds. */
+#include "sim/scenario.h"
+
+static void build(struct sim_world *world)
+{
+	struct sim_node_traits traits;
+
+	sim_image_make(world, 48 * MIB, MIB, 0, 0);
+	sim_node_traits_default(&traits);
+	sim_room(world, 6, &traits);
+	for (uint32_t i = 0; i < 2; i++)
+		sim_bad_peer_add(world, SIM_PEER_VANISHER, &traits, 1);
+}
+
+const struct sim_scenario sim_scenario_vanisher = {
+	.name = "vanisher",
+	.shows = "peers that hang up at the first request and come again do no harm",
+	.nodes_max = 9,
+	.limit_ns = 300 * NS_PER_S,
+	.build = build,
+};

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Trackers as the engine's announces see them. */
+#include "sim/tracker.h"
+
+#define SILENCE_NS     (10 * NS_PER_S)
+#define PEERS_MAX      50
+#define EXPIRES_ROUNDS 3
+
+void sim_tracker_add(struct sim_world *world, uint32_t interval_s)
+{
+	struct sim_tracker *tracker = &world->trackers[world->trackers_count++];
+
+	*tracker = (struct sim_tracker){.alive = true, .interval_s = interval_s};
+	tracker->expires_ns = sim_allocate(world->nodes_max, sizeof(*tracker->expires_ns));
+}
+
+void sim_tracker_die(struct sim_world *world, uint32_t tracker, bool silent)
+{
+	world->trackers[tracker].alive = false;
+	world->trackers[tracker].silent = silent;
+	/* It kept its peers in memory. */
+	memset(world->trackers[tracker].expires_ns, 0,
+		world->nodes_max * sizeof(*world->trackers[tracker].expires_ns));
+	sim_trace(world, "tracker %u dies", tracker);
+}
+
+void sim_tracker_revive(struct sim_world *world, uint32_t tracker)
+{
+	world->trackers[tracker].alive = true;
+	sim_trace(world, "tracker %u is back", tracker);
+}
+
+void sim_tracker_register(struct sim_node *node)
+{
+	for (uint32_t i = 0; i < node->world->trackers_count; i++)
+		node->world->trackers[i].expires_ns[node->number] = UINT64_MAX;
+}
+
+/* Every peer that the tracker names has the same chance: a reservoir of as many as are wanted. */
+static void name_peers(
+	struct sim_node *node, const struct sim_tracker *tracker, uint32_t wanted, uint64_t due_ns)
+{
+	struct sim_world *world = node->world;
+	uint32_t chosen[PEERS_MAX];
+	uint32_t chosen_count = 0;
+	uint64_t seen_count = 0;
+
+	for (uint32_t i = 0; i < world->nodes_count; i++) {
+		if (i == node->number || tracker->expires_ns[i] <= world->now_ns)
+			continue;
+		seen_count++;
+		if (chosen_count < wanted) {
+			chosen[chosen_count++] = i;
+			continue;
+		}
+		uint64_t place = rng_below(&world->rng, seen_count);
+
+		if (place < wanted)
+			chosen[place] = i;
+	}
+	for (uint32_t i = 0; i < chosen_count; i++) {
+		struct sim_answer *answer = sim_node_answer(node, SWARM_IN_ADDRESS);
+
+		answer->input.address = world->nodes[chosen[i]]->address;
+		sim_node_answer_at(answer, due_ns);
+	}
+}
+
+void sim_tracker_announce(struct sim_node *node, const struct swarm_effect *effect)
+{
+	struct sim_world *world = node->world;
+	struct sim_tracker *tracker = &world->trackers[effect->tracker];
+	struct sim_answer *answer = sim_node_answer(node, SWARM_IN_TRACKER_REPLY);
+	uint64_t due_ns = world->now_ns + 2 * node->link.latency_ns;
+
+	answer->input.tracker = effect->tracker;
+	answer->input.ok = tracker->alive;
+	answer->input.interval_s = tracker->interval_s;
+	if (!tracker->alive) {
+		if (tracker->silent)
+			due_ns += SILENCE_NS;
+		sim_node_answer_at(answer, due_ns);
+		return;
+	}
+	/* Production's reply comes before its peers or after them; here they come first. */
+	if (effect->event == ANNOUNCE_STOPPED)
+		tracker->expires_ns[node->number] = 0;
+	else
+		tracker->expires_ns[node->number] =
+			world->now_ns + EXPIRES_ROUNDS * tracker->interval_s * NS_PER_S;
+	if (effect->event != ANNOUNCE_STOPPED)
+		name_peers(node, tracker, (uint32_t)u64_min(effect->numwant, PEERS_MAX), due_ns);
+	sim_node_answer_at(answer, due_ns);
+}
