@@ -187,10 +187,8 @@ struct sim_write *sim_disk_write(
 	return write;
 }
 
-void sim_disk_write_done(struct sim_disk *disk, struct sim_write *write, bool ok)
+void sim_disk_write_done(struct sim_write *write)
 {
-	(void)disk;
-	(void)ok;
 	write->answered = true;
 }
 

@@ -82,7 +82,7 @@ uint32_t sim_disk_read_granule(const struct sim_disk *disk, uint32_t granule);
 /* marks: of the piece; NULL: zeros. The write is answered by sim_disk_write_done. */
 struct sim_write *sim_disk_write(
 	struct sim_disk *disk, uint32_t piece, const uint32_t *marks, uint64_t *due_ns, bool *ok);
-void sim_disk_write_done(struct sim_disk *disk, struct sim_write *write, bool ok);
+void sim_disk_write_done(struct sim_write *write);
 /* *through_number: pass it to sim_disk_flush_done when the answer is due. */
 void sim_disk_flush(struct sim_disk *disk, uint64_t *through_number, uint64_t *due_ns, bool *ok);
 void sim_disk_flush_done(struct sim_disk *disk, uint64_t through_number, bool ok);

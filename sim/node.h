@@ -157,11 +157,18 @@ struct sim_answer *sim_node_answer(struct sim_node *node, enum swarm_input_kind 
 void sim_node_answer_at(struct sim_answer *answer, uint64_t due_ns);
 void sim_node_answer_drop(struct sim_answer *answer);
 
+/* A new engine for a new life. */
+void sim_node_create_engine(struct sim_node *node);
 /* The engine said COMPLETE. */
 void sim_node_completed(struct sim_node *node);
 
+/* ---- node_peers.c ---- */
+extern const struct sim_actor sim_engine_actor;
+/* A block is off the sender's hands, sent or not. */
+void sim_node_answer_sent(struct sim_node *node, const struct sim_end *end,
+	enum swarm_input_kind kind, bool ok, const struct sim_message *message);
+
 /* ---- node_effects.c ---- */
 void sim_node_apply(struct sim_node *node, const struct swarm_effect *effect);
-extern const struct sim_actor sim_engine_actor;
 
 #endif
