@@ -56,7 +56,7 @@ struct transfer_settings {
 	uint32_t trackers_count;
 	const struct peer_address *peers;  /* copied */
 	uint32_t peers_count;
-	uint64_t memory_bytes;		   /* piece buffers; 0: 48 MiB. At least 2 pieces are taken */
+	uint64_t memory_bytes;		   /* piece buffers; 0: 32 MiB. At least 2 pieces are taken */
 	uint64_t seed_of_choices;	   /* 0: random */
 	void (*on_event)(void *context, const struct transfer_event *event);
 	void *context;

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reads one piece from a device and says whether it is right. */
+#include "runtime/piece_check.h"
+
+#include <sys/mman.h>
+
+#include "runtime/memory.h"
+
+static bool read_run(struct piece_check *check, uint64_t offset, size_t bytes_count)
+{
+	return check->medium ? block_device_read_medium(check->device, check->bytes, offset,
+				       bytes_count, &check->failure)
+			     : block_device_read(check->device, check->bytes, offset, bytes_count,
+				       &check->failure);
+}
+
+static void run_check(struct work *work)
+{
+	struct piece_check *check = (struct piece_check *)work;
+	uint64_t offset = (uint64_t)check->piece * check->metainfo->piece_bytes;
+	uint32_t left_bytes = metainfo_piece_length(check->metainfo, check->piece);
+
+	check->matches = false;
+	check->readable = true;
+	if (!check->known_zero)
+		piece_hasher_begin(check->hasher, check->piece);
+	while (left_bytes > 0) {
+		uint32_t run_bytes = (uint32_t)u64_min(left_bytes, PIECE_CHECK_BYTES);
+
+		if (atomic_load_explicit(check->cancelled, memory_order_relaxed))
+			return;
+		if (!read_run(check, offset, run_bytes)) {
+			check->readable = false;
+			return;
+		}
+		if (!check->known_zero)
+			piece_hasher_update(check->hasher, check->bytes, run_bytes);
+		else if (!bytes_all_zero(check->bytes, run_bytes))
+			return;
+		offset += run_bytes;
+		left_bytes -= run_bytes;
+	}
+	check->matches = check->known_zero || piece_hasher_matches(check->hasher);
+}
+
+void piece_check_open(struct piece_check *check, const struct metainfo *metainfo,
+	struct block_device *device, const atomic_bool *cancelled)
+{
+	check->work.run = run_check;
+	check->metainfo = metainfo;
+	check->device = device;
+	check->cancelled = cancelled;
+	check->hasher = piece_hasher_create(metainfo);
+	check->bytes = mmap(NULL, PIECE_CHECK_BYTES, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (check->bytes == MAP_FAILED)
+		memory_exhausted(PIECE_CHECK_BYTES);
+}
+
+void piece_check_close(struct piece_check *check)
+{
+	if (check->bytes != NULL)
+		munmap(check->bytes, PIECE_CHECK_BYTES);
+	check->bytes = NULL;
+	check->hasher = piece_hasher_destroy(check->hasher);
+}

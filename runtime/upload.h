@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reading what peers asked for from the device. Requests of one connection that lie side by side
+ * are read as one run. The runs come from one pool for the whole session, so memory is bounded; a
+ * connection holds at most two, and waits its turn when there are none.
+ */
+#ifndef RUNTIME_UPLOAD_H
+#define RUNTIME_UPLOAD_H
+
+#include "runtime/block_device.h"
+#include "runtime/workers.h"
+
+#define UPLOAD_RUN_BYTES	   (256 * KIB)
+#define UPLOAD_RUNS_COUNT	   32
+#define UPLOAD_RUNS_PER_CONNECTION 2
+
+struct connection;
+struct upload_pool;
+
+enum upload_run_state { UPLOAD_READY, UPLOAD_UNREADABLE };
+
+struct upload_run {
+	struct work work;
+	struct upload_pool *pool;
+	struct connection *connection; /* NULL: nobody waits for it any more */
+	struct block_device *device;
+	uint8_t *bytes;
+	uint64_t offset;
+	uint32_t bytes_count;
+	uint32_t used_bytes;
+	bool reading;		     /* on a thread, which owns bytes and state meanwhile */
+	enum upload_run_state state; /* once not reading */
+	struct upload_run *next_free;
+};
+
+MUST_USE struct upload_pool *upload_pool_create(struct workers *disks);
+/* No run may be in use or being read. */
+struct upload_pool *upload_pool_destroy(struct upload_pool *pool);
+
+/* Starts reading; connection_flush is called on the loop when it is there. NULL when all runs are
+ * taken: then the connection is flushed once one is free. */
+MUST_USE struct upload_run *upload_start(struct upload_pool *pool, struct connection *connection,
+	struct block_device *device, uint64_t offset, uint32_t bytes_count);
+void upload_release(struct upload_run *run);
+
+/* The connection closes: it waits for nothing any more. */
+void upload_forget(struct upload_pool *pool, struct connection *connection);
+
+/* How many reads from this device are still on a thread. */
+uint32_t upload_reading_count(const struct upload_pool *pool, const struct block_device *device);
+
+#endif
