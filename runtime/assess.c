@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What does the target hold already? Every piece is read and checked while the engine fetches what is
- * known to be absent. Runs of pieces come in random order: so that the pieces that a room of blank
- * machines wants first are not the same ones, and a disk still reads in sequence.
+ * What does the target hold already? Every piece is read and checked while the engine fetches what
+ * is known to be absent. Runs of pieces come in random order: so that the pieces that a room of
+ * blank machines wants first are not the same ones, and a disk still reads in sequence.
  */
 #include "runtime/memory.h"
 #include "runtime/transfer.h"
@@ -34,14 +34,14 @@ static void on_checked(struct work *work)
 	if (!assessment->running)
 		return;
 	if (!check->readable)
-		log_warning("what cannot be read is fetched and written anew: %s",
-			check->failure.text);
+		log_warning(
+			"what cannot be read is fetched and written anew: %s", check->failure.text);
 	assessment->pieces_done_count++;
 	assessment->bytes += metainfo_piece_length(transfer->metainfo, piece);
 	if (swarm_piece_state(transfer->swarm, piece) == SWARM_PIECE_UNKNOWN)
 		transfer_input(transfer,
-			&(struct swarm_input){.kind = present ? SWARM_IN_PIECE_PRESENT
-							      : SWARM_IN_PIECE_ABSENT,
+			&(struct swarm_input){
+				.kind = present ? SWARM_IN_PIECE_PRESENT : SWARM_IN_PIECE_ABSENT,
 				.piece = piece});
 	if (assessment->pieces_done_count == transfer->metainfo->pieces_count)
 		assess_end(transfer);

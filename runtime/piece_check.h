@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Work for a disk thread: reads one piece from a device, run by run, and says whether it is right. */
+/* Work for a disk thread: reads one piece from a device, run by run, and says whether it is right.
+ */
 #ifndef RUNTIME_PIECE_CHECK_H
 #define RUNTIME_PIECE_CHECK_H
 

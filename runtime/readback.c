@@ -50,8 +50,8 @@ static void on_checked(struct work *work)
 		readback->mending_count++;
 		bitset_set(&readback->bad, check->piece);
 		bitset_set(&readback->mending, check->piece);
-		transfer_input(transfer, &(struct swarm_input){
-						 .kind = SWARM_IN_PIECE_BAD, .piece = check->piece});
+		transfer_input(transfer,
+			&(struct swarm_input){.kind = SWARM_IN_PIECE_BAD, .piece = check->piece});
 	}
 	readback_more(transfer);
 }

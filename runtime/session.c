@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The listening port: accepts, waits for the handshake, and gives the connection to its transfer. */
+/* The listening port: accepts, waits for the handshake, and gives the connection to its transfer.
+ */
 #include "runtime/session.h"
 
 #include <errno.h>
@@ -118,14 +119,13 @@ static uint32_t cores_count(void)
 struct session *session_create(const struct session_settings *settings, struct failure *failure)
 {
 	struct session *session = memory_allocate(1, sizeof(*session));
-	uint32_t hash_threads =
-		settings->hash_threads > 0 ? settings->hash_threads : cores_count();
+	uint32_t hash_threads = settings->hash_threads > 0 ? settings->hash_threads : cores_count();
 	uint32_t disk_threads =
 		settings->disk_threads > 0 ? settings->disk_threads : DISK_THREADS_DEFAULT;
 
 	session->base = settings->base;
-	session->listen_descriptor = socket_listen(
-		&settings->listen, settings->listen_bytes, &session->port, failure);
+	session->listen_descriptor =
+		socket_listen(&settings->listen, settings->listen_bytes, &session->port, failure);
 	if (session->listen_descriptor < 0)
 		return session_destroy(session);
 	session->hashes = workers_create(session->base, "hash", hash_threads, failure);
@@ -134,8 +134,7 @@ struct session *session_create(const struct session_settings *settings, struct f
 	session->disks = workers_create(session->base, "disk", disk_threads, failure);
 	if (session->disks == NULL)
 		return session_destroy(session);
-	if (!connection_pool_open(
-		    &session->connections, session->base, session->disks, failure))
+	if (!connection_pool_open(&session->connections, session->base, session->disks, failure))
 		return session_destroy(session);
 	session->accept_event = event_new(session->base, session->listen_descriptor,
 		EV_READ | EV_PERSIST, on_accept, session);

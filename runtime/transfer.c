@@ -76,8 +76,8 @@ static void arm_tick(struct transfer *transfer)
 	}
 
 	/* Rounded up to libevent's microsecond: never early. */
-	struct timeval wait = clock_timeval(
-		deadline_ns > now_ns ? deadline_ns - now_ns + NS_PER_US : 0);
+	struct timeval wait =
+		clock_timeval(deadline_ns > now_ns ? deadline_ns - now_ns + NS_PER_US : 0);
 
 	if (evtimer_add(transfer->tick_event, &wait) != 0)
 		memory_exhausted(0);
@@ -94,10 +94,10 @@ void transfer_settle(struct transfer *transfer)
 			struct failed_dial dial =
 				transfer->failed_dials[--transfer->failed_dials_count];
 
-			transfer_input(transfer, &(struct swarm_input){
-							 .kind = SWARM_IN_CONNECT_FAILED,
-							 .peer = dial.peer,
-							 .generation = dial.generation});
+			transfer_input(
+				transfer, &(struct swarm_input){.kind = SWARM_IN_CONNECT_FAILED,
+						  .peer = dial.peer,
+						  .generation = dial.generation});
 		} else if (transfer->dirty != NULL) {
 			transfer_flush_dirty(transfer);
 		} else {
@@ -161,9 +161,9 @@ static void on_news(evutil_socket_t descriptor, short what, void *context)
 	if (--transfer->news_count > 0)
 		event_active(transfer->news_event, EV_TIMEOUT, 0);
 	/* The last thing done here: the program may destroy the transfer. */
-	transfer->on_event(transfer->context, &(struct transfer_event){.kind = news.kind,
-						      .failure = &news.failure,
-						      .text = news.text});
+	transfer->on_event(transfer->context,
+		&(struct transfer_event){
+			.kind = news.kind, .failure = &news.failure, .text = news.text});
 }
 
 /* ---- life ---- */
@@ -267,8 +267,7 @@ static void choose_limits(struct transfer *transfer)
 	uint32_t bitfield_bytes = (uint32_t)u64_div_up(transfer->metainfo->pieces_count, 8) + 1;
 
 	transfer->connection_limits = (struct connection_limits){
-		.message_bytes_max =
-			(uint32_t)u64_max(bitfield_bytes, PEER_EXTENDED_BYTES_MAX + 2),
+		.message_bytes_max = (uint32_t)u64_max(bitfield_bytes, PEER_EXTENDED_BYTES_MAX + 2),
 		.control_bytes_max = (uint32_t)(2 * bitfield_bytes + CONTROL_BYTES_MORE),
 		.blocks_max = transfer->limits.incoming_requests_max + 1,
 		.piece_bytes = transfer->metainfo->piece_bytes,
@@ -295,8 +294,8 @@ static bool settings_possible(const struct transfer_settings *settings, struct f
 	return true;
 }
 
-struct transfer *transfer_start(struct session *session, const struct transfer_settings *settings,
-	struct failure *failure)
+struct transfer *transfer_start(
+	struct session *session, const struct transfer_settings *settings, struct failure *failure)
 {
 	uint32_t tiers[METAINFO_TRACKERS_MAX];
 	uint32_t pieces_count = settings->metainfo->pieces_count;
@@ -314,8 +313,7 @@ struct transfer *transfer_start(struct session *session, const struct transfer_s
 	transfer->tracker_text_of = TEXT_OF_NONE;
 	transfer->seed_of_choices = settings->seed_of_choices;
 	if (transfer->seed_of_choices == 0)
-		crypto_random(
-			&transfer->seed_of_choices, sizeof(transfer->seed_of_choices));
+		crypto_random(&transfer->seed_of_choices, sizeof(transfer->seed_of_choices));
 	memcpy(transfer->peer_id, "-SB0100-", 8);
 	crypto_random(transfer->peer_id + 8, PEER_ID_BYTES - 8);
 	crypto_random(&transfer->announce_key, sizeof(transfer->announce_key));
@@ -361,9 +359,10 @@ void transfer_status(const struct transfer *transfer, struct transfer_status *st
 	swarm_status(transfer->swarm, &status->swarm);
 	memcpy(status->tracker_text, transfer->tracker_text, sizeof(status->tracker_text));
 	if (elapsed_ms > 0) {
-		uint64_t durable_bytes = status->swarm.durable_bytes > oldest->durable_bytes
-			? status->swarm.durable_bytes - oldest->durable_bytes
-			: 0;
+		uint64_t durable_bytes =
+			status->swarm.durable_bytes > oldest->durable_bytes
+				? status->swarm.durable_bytes - oldest->durable_bytes
+				: 0;
 		uint64_t durable_rate = durable_bytes * 1000 / elapsed_ms;
 
 		status->rate_received_bytes_per_s =

@@ -59,7 +59,7 @@ struct hash_job;
 struct assessment {
 	bool running;
 	bool done;
-	uint32_t *runs;	    /* in the order in which they are read */
+	uint32_t *runs; /* in the order in which they are read */
 	uint32_t runs_count;
 	uint32_t run_pieces_count;
 	uint32_t run;
@@ -108,7 +108,7 @@ struct transfer {
 	struct hash_job *hash_jobs; /* one a buffer */
 	uint32_t hash_jobs_count;   /* under way */
 	uint32_t disk_jobs_count;
-	atomic_bool cancelled;	    /* checks need not go on */
+	atomic_bool cancelled;	     /* checks need not go on */
 	struct failure disk_failure; /* the last one */
 
 	struct piece_check checks[TRANSFER_CHECKS_MAX];
@@ -166,8 +166,8 @@ void readback_on_durable(struct transfer *transfer, uint32_t piece);
 void readback_close(struct transfer *transfer);
 
 /* transfer_announce.c */
-void transfer_trackers_open(struct transfer *transfer, const struct transfer_settings *settings,
-	uint32_t *tiers);
+void transfer_trackers_open(
+	struct transfer *transfer, const struct transfer_settings *settings, uint32_t *tiers);
 void transfer_apply_announce(struct transfer *transfer, const struct swarm_effect *effect);
 
 #endif

@@ -5,8 +5,8 @@
 #include "runtime/memory.h"
 #include "runtime/transfer.h"
 
-static void on_replied(void *context, uint32_t tracker, const struct announce_reply *reply,
-	const char *text)
+static void on_replied(
+	void *context, uint32_t tracker, const struct announce_reply *reply, const char *text)
 {
 	struct transfer *transfer = context;
 	struct swarm_input input = {
@@ -54,8 +54,8 @@ void transfer_trackers_open(
 	for (uint32_t i = 0; i < count; i++)
 		tiers[i] = sorted[i].tier;
 	transfer->trackers_count = count;
-	transfer->trackers = tracker_client_create(
-		transfer->session->base, sorted, count, on_replied, transfer);
+	transfer->trackers =
+		tracker_client_create(transfer->session->base, sorted, count, on_replied, transfer);
 }
 
 void transfer_apply_announce(struct transfer *transfer, const struct swarm_effect *effect)

@@ -67,9 +67,9 @@ static void run_disk(struct work *work)
 
 	switch (job->kind) {
 	case DISK_WRITE:
-		job->ok = block_device_write(transfer->device,
-			transfer_buffer(transfer, job->buffer), offset,
-			metainfo_piece_length(metainfo, job->piece), &job->failure);
+		job->ok =
+			block_device_write(transfer->device, transfer_buffer(transfer, job->buffer),
+				offset, metainfo_piece_length(metainfo, job->piece), &job->failure);
 		break;
 	case DISK_WRITE_ZEROES:
 		job->ok = block_device_write_zeroes(transfer->device, offset,
@@ -102,8 +102,8 @@ static void disk_done(struct work *work)
 	transfer_input(transfer, &input);
 }
 
-static void submit_disk(struct transfer *transfer, enum disk_job_kind kind,
-	const struct swarm_effect *effect)
+static void submit_disk(
+	struct transfer *transfer, enum disk_job_kind kind, const struct swarm_effect *effect)
 {
 	struct disk_job *job = memory_allocate(1, sizeof(*job));
 
@@ -163,8 +163,7 @@ void transfer_check(struct transfer *transfer, struct piece_check *check, uint32
 	bool medium, void (*done)(struct work *work))
 {
 	if (check->hasher == NULL)
-		piece_check_open(
-			check, transfer->metainfo, transfer->device, &transfer->cancelled);
+		piece_check_open(check, transfer->metainfo, transfer->device, &transfer->cancelled);
 	check->owner = transfer;
 	check->work.done = done;
 	check->work.urgency = WORK_BACKGROUND;
@@ -202,8 +201,7 @@ void transfer_disk_close(struct transfer *transfer)
 
 	while (transfer->hash_jobs_count > 0)
 		workers_collect(transfer->session->hashes);
-	while (transfer->disk_jobs_count > 0 ||
-		upload_reading_count(uploads, transfer->device) > 0)
+	while (transfer->disk_jobs_count > 0 || upload_reading_count(uploads, transfer->device) > 0)
 		workers_collect(transfer->session->disks);
 	for (uint32_t i = 0; i < transfer->limits.buffers_count; i++)
 		piece_hasher_destroy(transfer->hash_jobs[i].hasher);

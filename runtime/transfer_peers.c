@@ -24,8 +24,8 @@ static void on_failed(struct connection *connection, const char *reason)
 	(void)reason;
 	if (transfer->peers[connection->peer] == connection)
 		transfer->peers[connection->peer] = NULL;
-	peer_input(connection, connection->up ? SWARM_IN_DISCONNECTED : SWARM_IN_CONNECT_FAILED,
-		NULL);
+	peer_input(
+		connection, connection->up ? SWARM_IN_DISCONNECTED : SWARM_IN_CONNECT_FAILED, NULL);
 }
 
 static void on_handshake(struct connection *connection, const struct peer_handshake *handshake)
@@ -74,8 +74,8 @@ static void on_block(
 	peer_input(connection, discarded ? SWARM_IN_BLOCK_DISCARDED : SWARM_IN_BLOCK, piece);
 }
 
-static void on_block_done(struct connection *connection, const struct peer_message *piece,
-	enum output_result result)
+static void on_block_done(
+	struct connection *connection, const struct peer_message *piece, enum output_result result)
 {
 	transfer_input(connection->owner,
 		&(struct swarm_input){
@@ -171,7 +171,8 @@ void transfer_apply_peer(struct transfer *transfer, const struct swarm_effect *e
 		connection_send_block(connection, &effect->message,
 			effect->buffer == SWARM_BUFFER_NONE
 				? NULL
-				: transfer_buffer(transfer, effect->buffer) + effect->message.begin);
+				: transfer_buffer(transfer, effect->buffer) +
+					  effect->message.begin);
 		break;
 	case SWARM_EFFECT_CANCEL_SEND:
 		connection_cancel_block(connection, &effect->message);

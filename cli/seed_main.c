@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `swarmboot seed`: serve an image from a file or device. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "cli/commands.h"
+#include "cli/metainfo_file.h"
+#include "cli/transfer_run.h"
+#include "lib/log.h"
+#include "runtime/hash.h"
+#include "runtime/memory.h"
+
+struct seed_options {
+	const char *from;
+	const char *listen;
+	const char *progress;
+	bool verify;
+	struct transfer_run run;
+};
+
+static enum parse_result parse(
+	struct seed_options *options, int argc, char **argv, const char **metainfo_path)
+{
+	const struct option_description descriptions[] = {
+		{"from", OPTION_TEXT, &options->from, "FILE-OR-DEVICE", "the image"},
+		{"listen", OPTION_TEXT, &options->listen, "ADDR:PORT",
+			"accept peers here (default: any address and port)"},
+		{"origin", OPTION_FLAG, &options->run.origin, NULL,
+			"be the site's origin: nothing twice before everything once"},
+		{"verify", OPTION_FLAG, &options->verify, NULL,
+			"hash the whole image first (default: believe it if it is long enough)"},
+		{"peer", OPTION_TEXTS, &options->run.peers, "ADDR:PORT",
+			"a peer to begin with (repeatable)"},
+		{"tracker", OPTION_TEXTS, &options->run.trackers, "URL",
+			"a tracker instead of the metainfo's (repeatable)"},
+		{"progress", OPTION_TEXT, &options->progress, "json",
+			"one JSON object a line on standard output"},
+		{"seed-of-choices", OPTION_COUNT, &options->run.seed_of_choices, "N",
+			"repeatable random choices"},
+		{0},
+	};
+	const struct command_description description = {
+		.usage = "swarmboot seed METAINFO --from FILE-OR-DEVICE [option...]",
+		.about = "Serves the image that METAINFO describes, until SIGTERM or Ctrl-C.",
+		.options = descriptions,
+		.operands_min = 1,
+		.operands_max = 1,
+	};
+	size_t operands_count;
+
+	return command_parse(&description, argc, argv, metainfo_path, &operands_count);
+}
+
+static bool check_options(struct seed_options *options, struct failure *failure)
+{
+	if (options->from == NULL)
+		return failure_set(
+			failure, ERROR_USAGE, "--from FILE-OR-DEVICE is missing (see --help)");
+	if (options->progress != NULL && strcmp(options->progress, "json") != 0)
+		return failure_set(failure, ERROR_USAGE, "--progress knows only \"json\"");
+	options->run.json = options->progress != NULL;
+	return address_parse(options->listen != NULL ? options->listen : ":0", &options->run.listen,
+		&options->run.listen_bytes, failure);
+}
+
+static bool piece_right(struct block_device *device, const struct metainfo *metainfo,
+	struct piece_hasher *hasher, uint32_t piece, uint8_t *bytes, struct failure *failure)
+{
+	uint32_t piece_bytes = metainfo_piece_length(metainfo, piece);
+
+	if (!block_device_read(device, bytes, (uint64_t)piece * metainfo->piece_bytes, piece_bytes,
+		    failure))
+		return false;
+	piece_hasher_begin(hasher, piece);
+	piece_hasher_update(hasher, bytes, piece_bytes);
+	if (piece_hasher_matches(hasher))
+		return true;
+	return failure_set(failure, ERROR_DIGEST_MISMATCH,
+		"%s is not that image: piece %" PRIu32 " differs", device->name, piece);
+}
+
+static bool verify(struct block_device *device, const struct metainfo *metainfo, bool quiet,
+	struct failure *failure)
+{
+	struct piece_hasher *hasher = piece_hasher_create(metainfo);
+	uint8_t *bytes = memory_allocate(1, metainfo->piece_bytes);
+	struct progress progress = {.quiet = quiet};
+	bool right = true;
+
+	progress_start(&progress, "verify", metainfo->length_bytes);
+	for (uint32_t piece = 0; right && piece < metainfo->pieces_count; piece++) {
+		progress_show(&progress, (uint64_t)piece * metainfo->piece_bytes);
+		right = piece_right(device, metainfo, hasher, piece, bytes, failure);
+	}
+	if (right)
+		progress_end(&progress, metainfo->length_bytes);
+	free(bytes);
+	piece_hasher_destroy(hasher);
+	return right;
+}
+
+int seed_main(int argc, char **argv)
+{
+	struct seed_options options = {.run = {.command = "seed", .seed = true, .stay = true}};
+	struct metainfo_file file = {0};
+	struct failure failure;
+	const char *metainfo_path;
+	int status;
+
+	switch (parse(&options, argc, argv, &metainfo_path)) {
+	case PARSE_HELP:
+		return EXIT_OK;
+	case PARSE_WRONG:
+		return EXIT_USAGE;
+	case PARSE_OK:
+		break;
+	}
+	if (check_options(&options, &failure) &&
+		metainfo_file_open(&file, metainfo_path, &failure) &&
+		(options.run.device = block_device_open(options.from, false, 0, &failure)) !=
+			NULL &&
+		(!options.verify || verify(options.run.device, &file.metainfo, options.run.json,
+					    &failure))) {
+		options.run.metainfo = &file.metainfo;
+		status = transfer_run(&options.run);
+	} else {
+		status = transfer_run_fail("seed", options.run.json, &failure);
+	}
+	block_device_close(options.run.device);
+	metainfo_file_close(&file);
+	return status;
+}

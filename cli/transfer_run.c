@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One transfer in the foreground: `fetch` and `seed` once their arguments are read. */
+#include "cli/transfer_run.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+
+#include "cli/transfer_report.h"
+#include "lib/log.h"
+#include "lib/units.h"
+#include "runtime/memory.h"
+#include "runtime/socket.h"
+
+#define REPORT_INTERVAL_US 1000000
+#define SHOW_INTERVAL_US   250000
+
+struct foreground {
+	const struct transfer_run *run;
+	struct event_base *base;
+	struct event *interrupt_event;
+	struct event *terminate_event;
+	struct event *report_event;
+	struct session *session;
+	struct transfer *transfer;
+	struct progress progress;
+	char note[96];
+	bool complete;	  /* every byte is durable, head and tail included */
+	bool interrupted;
+	bool failed;
+	struct failure failure;
+};
+
+static void report(struct foreground *foreground, const char *event)
+{
+	const struct transfer_run *run = foreground->run;
+	struct transfer_status status;
+	char text[UNITS_TEXT_MAX];
+
+	transfer_status(foreground->transfer, &status);
+	if (run->json) {
+		transfer_report_status(
+			event, run->metainfo, &status, session_port(foreground->session));
+		return;
+	}
+	foreground->progress.start_bytes = status.swarm.present_bytes;
+	if (run->seed || foreground->complete)
+		snprintf(foreground->note, sizeof(foreground->note), "%u peers, sent %s",
+			status.swarm.peers_count, size_format(text, status.swarm.sent_bytes));
+	else
+		snprintf(foreground->note, sizeof(foreground->note), "%u peers%s",
+			status.swarm.peers_count, status.assessed ? "" : ", reading the target");
+	progress_show(&foreground->progress, status.swarm.durable_bytes);
+}
+
+static void fail(struct foreground *foreground, const struct failure *failure)
+{
+	if (!foreground->failed)
+		foreground->failure = *failure;
+	foreground->failed = true;
+	transfer_stop(foreground->transfer);
+}
+
+/* Every byte that the engine knows is durable, and read back if that was wanted. */
+static void complete(struct foreground *foreground)
+{
+	const struct transfer_run *run = foreground->run;
+	struct failure failure;
+
+	if (foreground->complete)
+		return;
+	if (run->holdback != NULL && !holdback_commit(run->holdback, &failure)) {
+		fail(foreground, &failure);
+		return;
+	}
+	foreground->complete = true;
+	if (!run->json && !run->seed)
+		progress_end(&foreground->progress, run->metainfo->length_bytes);
+	if (run->json)
+		report(foreground, "complete");
+	else if (!run->seed)
+		log_info("complete: every byte is durable");
+	if (!run->stay)
+		transfer_stop(foreground->transfer);
+}
+
+static void on_event(void *context, const struct transfer_event *event)
+{
+	struct foreground *foreground = context;
+
+	switch (event->kind) {
+	case TRANSFER_ASSESSED:
+		break;
+	case TRANSFER_COMPLETE:
+		if (foreground->run->readback)
+			transfer_readback(foreground->transfer);
+		else
+			complete(foreground);
+		break;
+	case TRANSFER_READBACK_DONE:
+		complete(foreground);
+		break;
+	case TRANSFER_FAILED:
+		fail(foreground, event->failure);
+		break;
+	case TRANSFER_PEER_BANNED:
+		log_warning("banned %s", event->text);
+		break;
+	case TRANSFER_STOPPED:
+		event_base_loopexit(foreground->base, NULL);
+		break;
+	}
+}
+
+static void on_signal(evutil_socket_t number, short what, void *context)
+{
+	struct foreground *foreground = context;
+
+	(void)what;
+	if (foreground->interrupted) {
+		event_base_loopbreak(foreground->base);
+		return;
+	}
+	foreground->interrupted = true;
+	log_info("%s: stopping", number == SIGINT ? "interrupted" : "terminated");
+	transfer_stop(foreground->transfer);
+}
+
+static void on_report(evutil_socket_t descriptor, short what, void *context)
+{
+	(void)descriptor;
+	(void)what;
+	report(context, "progress");
+}
+
+static bool watch(struct foreground *foreground, struct failure *failure)
+{
+	struct timeval interval = {0};
+	struct event_base *base = foreground->base;
+
+	if (foreground->run->json)
+		interval.tv_sec = REPORT_INTERVAL_US / 1000000;
+	else
+		interval.tv_usec = SHOW_INTERVAL_US;
+	foreground->interrupt_event = evsignal_new(base, SIGINT, on_signal, foreground);
+	foreground->terminate_event = evsignal_new(base, SIGTERM, on_signal, foreground);
+	foreground->report_event = event_new(base, -1, EV_PERSIST, on_report, foreground);
+	if (foreground->interrupt_event == NULL || foreground->terminate_event == NULL ||
+		foreground->report_event == NULL ||
+		evsignal_add(foreground->interrupt_event, NULL) != 0 ||
+		evsignal_add(foreground->terminate_event, NULL) != 0 ||
+		evtimer_add(foreground->report_event, &interval) != 0)
+		return failure_set(failure, ERROR_MEMORY, "cannot watch signals");
+	return true;
+}
+
+static bool peers_parse(
+	const struct option_texts *texts, struct peer_address *peers, struct failure *failure)
+{
+	for (size_t i = 0; i < texts->count; i++) {
+		struct sockaddr_storage storage;
+		unsigned bytes;
+
+		if (!address_parse(texts->texts[i], &storage, &bytes, failure))
+			return false;
+		if (!socket_address_from_sockaddr(&peers[i], (struct sockaddr *)&storage))
+			return failure_set(failure, ERROR_USAGE, "%s: not an address",
+				texts->texts[i]);
+	}
+	return true;
+}
+
+static bool trackers_parse(
+	const struct option_texts *texts, struct tracker_url *trackers, struct failure *failure)
+{
+	if (texts->count > METAINFO_TRACKERS_MAX)
+		return failure_set(failure, ERROR_USAGE, "more than %u trackers",
+			(unsigned)METAINFO_TRACKERS_MAX);
+	for (size_t i = 0; i < texts->count; i++) {
+		if (strlen(texts->texts[i]) >= METAINFO_URL_MAX)
+			return failure_set(failure, ERROR_USAGE, "a tracker's URL is too long");
+		snprintf(trackers[i].url, sizeof(trackers[i].url), "%s", texts->texts[i]);
+		trackers[i].tier = (uint32_t)i;
+	}
+	return true;
+}
+
+static bool start(struct foreground *foreground, struct failure *failure)
+{
+	const struct transfer_run *run = foreground->run;
+	struct peer_address peers[OPTION_TEXTS_MAX];
+	struct tracker_url trackers[METAINFO_TRACKERS_MAX] = {0};
+	struct session_settings session = {
+		.listen = run->listen, .listen_bytes = run->listen_bytes};
+	struct transfer_settings transfer = {
+		.metainfo = run->metainfo,
+		.device = run->device,
+		.seed = run->seed,
+		.origin = run->origin,
+		.trackers = run->trackers.count > 0 ? trackers : NULL,
+		.trackers_count = (uint32_t)run->trackers.count,
+		.peers = peers,
+		.peers_count = (uint32_t)run->peers.count,
+		.memory_bytes = run->memory_bytes,
+		.seed_of_choices = run->seed_of_choices,
+		.on_event = on_event,
+		.context = foreground,
+	};
+
+	if (!peers_parse(&run->peers, peers, failure) ||
+		!trackers_parse(&run->trackers, trackers, failure))
+		return false;
+	foreground->base = event_base_new();
+	if (foreground->base == NULL)
+		return failure_set(failure, ERROR_SYSTEM, "cannot make an event loop");
+	session.base = foreground->base;
+	foreground->session = session_create(&session, failure);
+	if (foreground->session == NULL)
+		return false;
+	foreground->transfer = transfer_start(foreground->session, &transfer, failure);
+	return foreground->transfer != NULL && watch(foreground, failure);
+}
+
+static void finish(struct foreground *foreground)
+{
+	transfer_destroy(foreground->transfer);
+	session_destroy(foreground->session);
+	if (foreground->interrupt_event != NULL)
+		event_free(foreground->interrupt_event);
+	if (foreground->terminate_event != NULL)
+		event_free(foreground->terminate_event);
+	if (foreground->report_event != NULL)
+		event_free(foreground->report_event);
+	if (foreground->base != NULL)
+		event_base_free(foreground->base);
+}
+
+int transfer_run_fail(const char *command, bool json, const struct failure *failure)
+{
+	if (json)
+		transfer_report_error(failure);
+	return command_fail(command, failure);
+}
+
+/* What the loop's end means. */
+static int verdict(const struct foreground *foreground)
+{
+	const struct transfer_run *run = foreground->run;
+	struct failure failure;
+
+	if (foreground->failed)
+		return transfer_run_fail(run->command, run->json, &foreground->failure);
+	if (foreground->complete || run->seed)
+		return EXIT_OK;
+	failure_set(&failure, ERROR_ABORTED,
+		"stopped before it was complete; what is on %s will be found again",
+		run->device->name);
+	return transfer_run_fail(run->command, run->json, &failure);
+}
+
+int transfer_run(const struct transfer_run *run)
+{
+	struct foreground foreground = {.run = run};
+	struct rlimit descriptors;
+	struct failure failure;
+	int status;
+
+	signal(SIGPIPE, SIG_IGN);
+	if (getrlimit(RLIMIT_NOFILE, &descriptors) == 0) {
+		descriptors.rlim_cur = descriptors.rlim_max;
+		/* More is better; what there is will do. */
+		(void)setrlimit(RLIMIT_NOFILE, &descriptors);
+	}
+	if (!start(&foreground, &failure)) {
+		finish(&foreground);
+		return transfer_run_fail(run->command, run->json, &failure);
+	}
+	log_info("%s %s: %u pieces, listening on port %u", run->command, run->metainfo->name,
+		run->metainfo->pieces_count, session_port(foreground.session));
+	foreground.progress.quiet = run->json;
+	progress_start(&foreground.progress, run->command, run->metainfo->length_bytes);
+	foreground.progress.note = foreground.note;
+	report(&foreground, "progress");
+	if (event_base_dispatch(foreground.base) != 0)
+		log_error("the event loop ended on its own");
+	status = verdict(&foreground);
+	finish(&foreground);
+	return status;
+}

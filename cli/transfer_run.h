@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What `fetch` and `seed` share: one transfer in the foreground, told about as it goes. */
+#ifndef CLI_TRANSFER_RUN_H
+#define CLI_TRANSFER_RUN_H
+
+#include <sys/socket.h>
+
+#include "cli/command.h"
+#include "runtime/session.h"
+
+struct transfer_run {
+	const char *command; /* "fetch" */
+	const struct metainfo *metainfo;
+	struct block_device *device;   /* top of the stack */
+	struct block_device *holdback; /* to commit when complete, or NULL */
+	struct sockaddr_storage listen;
+	unsigned listen_bytes;
+	struct option_texts peers;
+	struct option_texts trackers; /* none: the metainfo's */
+	bool seed;
+	bool origin;
+	bool stay;
+	bool readback;
+	bool json;
+	uint64_t memory_bytes;
+	uint64_t seed_of_choices;
+};
+
+/* Runs until complete (without stay), failed or told to stop. Returns the exit status. */
+MUST_USE int transfer_run(const struct transfer_run *run);
+
+/* Says what went wrong, as JSON too when that is wanted; returns the exit status. */
+int transfer_run_fail(const char *command, bool json, const struct failure *failure);
+
+#endif
