@@ -29,8 +29,7 @@ static enum parse_result parse(
 			"accept peers here (default: any address and port)"},
 		{"trust", OPTION_TEXT, &options->trust, "FILE-OR-DIR",
 			"public keys (*.pub) that may have signed the metainfo"},
-		{"unsigned", OPTION_FLAG, &options->is_unsigned, NULL,
-			"do without a signature"},
+		{"unsigned", OPTION_FLAG, &options->is_unsigned, NULL, "do without a signature"},
 		{"stay", OPTION_FLAG, &options->run.stay, NULL,
 			"serve afterwards, until SIGTERM or Ctrl-C"},
 		{"holdback", OPTION_FLAG, &options->holdback, NULL,
@@ -90,8 +89,7 @@ static bool check_metainfo(const struct fetch_options *options, const struct met
 }
 
 /* An image made for another logical sector size would not boot from this disk. */
-static bool check_sector(
-	const char *path, const struct block_device *device, uint32_t sector_bytes,
+static bool check_sector(const char *path, const struct block_device *device, uint32_t sector_bytes,
 	struct failure *failure)
 {
 	struct stat about;

@@ -47,8 +47,8 @@ bool metainfo_file_open(struct metainfo_file *file, const char *path, struct fai
 
 	struct failure cause;
 
-	if (!metainfo_parse(&file->metainfo, file->bytes, (size_t)about.st_size,
-		    &crypto_digest_ops, &cause)) {
+	if (!metainfo_parse(&file->metainfo, file->bytes, (size_t)about.st_size, &crypto_digest_ops,
+		    &cause)) {
 		failure_set(failure, cause.error, "%s: %.200s", path, cause.text);
 		metainfo_file_close(file);
 		return false;

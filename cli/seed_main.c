@@ -68,8 +68,8 @@ static bool piece_right(struct block_device *device, const struct metainfo *meta
 {
 	uint32_t piece_bytes = metainfo_piece_length(metainfo, piece);
 
-	if (!block_device_read(device, bytes, (uint64_t)piece * metainfo->piece_bytes, piece_bytes,
-		    failure))
+	if (!block_device_read(
+		    device, bytes, (uint64_t)piece * metainfo->piece_bytes, piece_bytes, failure))
 		return false;
 	piece_hasher_begin(hasher, piece);
 	piece_hasher_update(hasher, bytes, piece_bytes);
@@ -119,8 +119,8 @@ int seed_main(int argc, char **argv)
 		metainfo_file_open(&file, metainfo_path, &failure) &&
 		(options.run.device = block_device_open(options.from, false, 0, &failure)) !=
 			NULL &&
-		(!options.verify || verify(options.run.device, &file.metainfo, options.run.json,
-					    &failure))) {
+		(!options.verify ||
+			verify(options.run.device, &file.metainfo, options.run.json, &failure))) {
 		options.run.metainfo = &file.metainfo;
 		status = transfer_run(&options.run);
 	} else {

@@ -26,7 +26,7 @@ struct foreground {
 	struct transfer *transfer;
 	struct progress progress;
 	char note[96];
-	bool complete;	  /* every byte is durable, head and tail included */
+	bool complete; /* every byte is durable, head and tail included */
 	bool interrupted;
 	bool failed;
 	struct failure failure;
@@ -165,8 +165,8 @@ static bool peers_parse(
 		if (!address_parse(texts->texts[i], &storage, &bytes, failure))
 			return false;
 		if (!socket_address_from_sockaddr(&peers[i], (struct sockaddr *)&storage))
-			return failure_set(failure, ERROR_USAGE, "%s: not an address",
-				texts->texts[i]);
+			return failure_set(
+				failure, ERROR_USAGE, "%s: not an address", texts->texts[i]);
 	}
 	return true;
 }
