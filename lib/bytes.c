@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Zero test and hexadecimal. */
+/* Zero test, hexadecimal, printable text. */
 #include "lib/bytes.h"
 
 bool bytes_all_zero(const void *bytes, size_t bytes_count)
@@ -22,26 +22,36 @@ void hex_write(char *hex, const uint8_t *bytes, size_t bytes_count)
 	hex[2 * bytes_count] = '\0';
 }
 
-static int hex_digit(char c)
+unsigned hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
-		return c - '0';
+		return (unsigned)(c - '0');
 	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
+		return (unsigned)(c - 'a') + 10;
 	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
+		return (unsigned)(c - 'A') + 10;
+	return 16;
 }
 
 bool hex_read(uint8_t *bytes, size_t bytes_count, const char *hex)
 {
 	for (size_t i = 0; i < bytes_count; i++) {
-		int high = hex_digit(hex[2 * i]);
-		int low = high < 0 ? -1 : hex_digit(hex[2 * i + 1]);
+		unsigned high = hex_digit(hex[2 * i]);
+		unsigned low = high > 15 ? 16 : hex_digit(hex[2 * i + 1]);
 
-		if (low < 0)
+		if (low > 15)
 			return false;
 		bytes[i] = (uint8_t)(high << 4 | low);
 	}
 	return hex[2 * bytes_count] == '\0';
+}
+
+void printable_copy(char *text, size_t capacity, const void *bytes, size_t bytes_count)
+{
+	const uint8_t *from = bytes;
+	size_t length = (size_t)u64_min(bytes_count, capacity - 1);
+
+	for (size_t i = 0; i < length; i++)
+		text[i] = from[i] >= ' ' && from[i] <= '~' ? (char)from[i] : '?';
+	text[length] = '\0';
 }

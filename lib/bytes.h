@@ -77,7 +77,14 @@ bool bytes_all_zero(const void *bytes, size_t bytes_count);
 /* Lower-case hex with a final NUL: hex holds 2 * bytes_count + 1 characters. */
 void hex_write(char *hex, const uint8_t *bytes, size_t bytes_count);
 
+/* Value of a hex digit of either case; 16 when it is none. */
+unsigned hex_digit(char c);
+
 /* Reads exactly 2 * bytes_count hex digits followed by NUL; false when hex is anything else. */
 MUST_USE bool hex_read(uint8_t *bytes, size_t bytes_count, const char *hex);
+
+/* Copies what fits, with a final NUL; every byte that is not printable ASCII becomes '?'. For texts
+ * that strangers wrote and people will see. */
+void printable_copy(char *text, size_t capacity, const void *bytes, size_t bytes_count);
 
 #endif

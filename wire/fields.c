@@ -91,11 +91,8 @@ void field_text(struct fields *fields, const char *key, char *text, size_t capac
 void field_printable(struct fields *fields, const char *key, char *text, size_t capacity)
 {
 	field_text(fields, key, text, capacity);
-	if (!fields->good)
-		return;
-	for (char *c = text; *c != '\0'; c++)
-		if (*c < ' ' || *c > '~')
-			*c = '?';
+	if (fields->good)
+		printable_copy(text, capacity, text, strlen(text));
 }
 
 void field_value(struct fields *fields, const char *key, enum ben_type type, struct ben *value)

@@ -22,16 +22,18 @@ struct announce {
 	uint8_t peer_id[20];
 	uint64_t uploaded_bytes;
 	uint64_t downloaded_bytes;
-	uint64_t left_bytes;
+	uint64_t left_bytes; /* UINT64_MAX: not given */
 	enum announce_event event;
-	uint16_t port;
+	uint16_t port;	  /* 0: cannot be connected to; never hand it out */
 	uint32_t numwant; /* ANNOUNCE_NUMWANT_DEFAULT: not given */
 	uint32_t key;
 	bool compact;	 /* HTTP only */
 	bool no_peer_id; /* HTTP only */
 };
 
-/* query: everything after '?'. On false, reason (a static string) says what is wrong. */
+/* query: everything after '?', without NUL at its end. Keys in any order, the first of equal ones
+ * counts, unknown ones are ignored. The address is the connection's: `ip` is ignored. Compact
+ * unless compact=0. On false, reason (a static string) says what is wrong. */
 MUST_USE bool http_announce_parse(
 	struct announce *announce, const char *query, size_t query_bytes, const char **reason);
 
@@ -58,7 +60,8 @@ struct announce_reply {
 
 size_t http_announce_reply_write(const struct announce_reply *reply, bool compact, bool no_peer_id,
 	uint8_t *body, size_t capacity);
-/* Reads compact and dictionary forms, peers and peers6; surplus peers are dropped. */
+/* Reads compact and dictionary forms, peers and peers6; surplus peers, host names and port 0 are
+ * dropped. Texts are printable ASCII. False: not a reply (then nothing in it counts). */
 MUST_USE bool http_announce_reply_parse(
 	struct announce_reply *reply, const uint8_t *body, size_t body_bytes);
 
@@ -69,6 +72,7 @@ struct scrape_entry {
 	uint32_t leechers_count;  /* incomplete */
 };
 
+/* In the order given; BEP 3 wants infohashes in ascending order. */
 size_t http_scrape_reply_write(
 	const struct scrape_entry *entries, size_t entries_count, uint8_t *body, size_t capacity);
 MUST_USE bool http_scrape_reply_parse(struct scrape_entry *entries, size_t entries_max,

@@ -21,4 +21,11 @@ void peer_address_from_compact6(struct peer_address *address, const uint8_t *byt
 void peer_address_to_compact4(const struct peer_address *address, uint8_t *bytes);
 void peer_address_to_compact6(const struct peer_address *address, uint8_t *bytes);
 
+/* The IP as text, "10.0.0.1" or "fd00::1" (RFC 5952), without the port; and back, leaving the port
+ * alone. Names of hosts are not addresses. */
+#define PEER_IP_TEXT_MAX 46
+void peer_address_ip_write(char text[static PEER_IP_TEXT_MAX], const struct peer_address *address);
+MUST_USE bool peer_address_ip_read(
+	struct peer_address *address, const char *text, size_t text_bytes);
+
 #endif

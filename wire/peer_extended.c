@@ -17,26 +17,14 @@ static uint8_t get_extension_id(const struct ben *extensions, const char *name)
 	return id <= UINT8_MAX ? (uint8_t)id : 0;
 }
 
-static void get_client(const struct ben *dict, char *client, size_t capacity)
-{
-	const uint8_t *name;
-	size_t name_bytes;
-
-	if (!ben_get_string(dict, "v", &name, &name_bytes))
-		return;
-	size_t length = (size_t)u64_min(name_bytes, capacity - 1);
-
-	for (size_t i = 0; i < length; i++)
-		client[i] = name[i] >= ' ' && name[i] <= '~' ? (char)name[i] : '?';
-	client[length] = '\0';
-}
-
 bool peer_extended_handshake_parse(
 	struct peer_extended_handshake *handshake, const uint8_t *bytes, size_t bytes_count)
 {
 	struct ben dict;
 	struct ben extensions;
 	size_t used_bytes;
+	const uint8_t *client;
+	size_t client_bytes;
 
 	*handshake = (struct peer_extended_handshake){0};
 	if (!ben_parse(&dict, bytes, bytes_count, &used_bytes) || dict.type != BEN_DICT)
@@ -52,7 +40,8 @@ bool peer_extended_handshake_parse(
 	handshake->request_bytes_max = get_u32(&dict, "sb_request");
 	handshake->origin = get_u32(&dict, "sb_origin") != 0;
 	handshake->upload_only = get_u32(&dict, "upload_only") != 0;
-	get_client(&dict, handshake->client, sizeof(handshake->client));
+	if (ben_get_string(&dict, "v", &client, &client_bytes))
+		printable_copy(handshake->client, sizeof(handshake->client), client, client_bytes);
 	return true;
 }
 

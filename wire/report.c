@@ -156,10 +156,8 @@ static void read_functions(struct fields *fields, struct report *report)
 			fields_wrong(fields, key);
 			return;
 		}
-		char *function = report->functions_without_driver[report->functions_count++];
-
-		for (size_t i = 0; i < text_bytes; i++)
-			function[i] = text[i] >= ' ' && text[i] <= '~' ? (char)text[i] : '?';
+		printable_copy(report->functions_without_driver[report->functions_count++],
+			sizeof(report->functions_without_driver[0]), text, text_bytes);
 	}
 }
 
