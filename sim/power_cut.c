@@ -14,11 +14,11 @@
 #define TALLY_CUT      0
 #define PIECES_AT_ENDS 2
 
-void sim_power_cut_build(struct sim_world *world, bool flush_does_nothing)
+void sim_power_cut_build(struct sim_world *world, uint32_t piece_bytes, bool flush_does_nothing)
 {
 	struct sim_node_traits traits;
 
-	sim_image_make(world, 256 * MIB - 5 * 512, MIB, 8, 16);
+	sim_image_make(world, 256 * MIB - 5 * 512, piece_bytes, 8, 16);
 	sim_node_traits_default(&traits);
 	traits.old_system = true;
 	traits.disk.flush_does_nothing = flush_does_nothing;

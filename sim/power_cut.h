@@ -6,7 +6,7 @@
 #include "sim/scenario.h"
 
 /* Two nodes; node 1 is the one that loses power. */
-void sim_power_cut_build(struct sim_world *world, bool flush_does_nothing);
+void sim_power_cut_build(struct sim_world *world, uint32_t piece_bytes, bool flush_does_nothing);
 void sim_power_cut_watch(struct sim_world *world);
 /* "again": what came twice, in bytes. */
 void sim_power_cut_judge(struct sim_world *world);

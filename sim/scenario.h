@@ -21,6 +21,7 @@ struct sim_scenario {
 	/* The checker that must catch this scenario: the run is good when it does and bad when
 	 * nothing does. NULL: nothing may be caught. */
 	const char *must_violate;
+	bool large; /* takes long or much memory: run-scenarios runs one seed of it */
 };
 
 #define SIM_WATCH_NS (20 * NS_PER_MS)

@@ -4,7 +4,7 @@
 
 static void build(struct sim_world *world)
 {
-	sim_power_cut_build(world, false);
+	sim_power_cut_build(world, MIB, false);
 }
 
 const struct sim_scenario sim_scenario_power_cut_at_half = {

@@ -5,7 +5,7 @@
 
 static void build(struct sim_world *world)
 {
-	sim_power_cut_build(world, true);
+	sim_power_cut_build(world, MIB, true);
 	world->muted = "durable complete finished";
 }
 
