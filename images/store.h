@@ -31,6 +31,10 @@ MUST_USE bool store_open(
 MUST_USE bool store_path(const struct image_store *store, const char *relative,
 	char path[static STORE_PATH_MAX], struct failure *failure);
 
+/* Path of a file of an image, "" for its directory. False when it does not fit. */
+MUST_USE bool store_image_path(const struct image_store *store, const char *name, const char *file,
+	char path[static STORE_PATH_MAX], struct failure *failure);
+
 /* Names: letters, digits, '.', '_', '-', '+', not first a '.', '-' or '+'; at most IMAGE_NAME_MAX.
  */
 bool image_name_valid(const char *name);
