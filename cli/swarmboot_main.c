@@ -6,6 +6,8 @@
 static const struct command commands[] = {
 	{"seed", seed_main, "serve an image from a file or device"},
 	{"fetch", fetch_main, "fetch an image to a file or device"},
+	{"image", image_main, "import, list, verify and remove disk images"},
+	{"tracker", tracker_main, "tell peers of each other, over HTTP and UDP"},
 };
 
 int main(int argc, char **argv)

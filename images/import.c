@@ -2,7 +2,7 @@
 /* From a file to an image: read once, hash and write on all cores, describe, sign. */
 #include "images/import.h"
 
-#include "images/piece_hasher.h"
+#include "images/image_hasher.h"
 #include "images/source.h"
 #include "lib/cleanup.h"
 #include "lib/units.h"
@@ -23,7 +23,7 @@ struct content {
 	uint64_t length_bytes;
 	uint32_t piece_bytes;
 	uint32_t gpt_sector_bytes; /* 0: no GPT */
-	struct piece_hasher *hasher;
+	struct image_hasher *hasher;
 };
 
 static bool stopped(const struct import_request *request, struct failure *failure)
@@ -52,9 +52,9 @@ static bool feed_piece(
 
 	if (image_source_skip_hole(source, content->piece_bytes)) {
 		content->length_bytes += content->piece_bytes;
-		return piece_hasher_submit_zero(content->hasher, failure);
+		return image_hasher_submit_zero(content->hasher, failure);
 	}
-	uint8_t *buffer = piece_hasher_buffer(content->hasher);
+	uint8_t *buffer = image_hasher_buffer(content->hasher);
 	bool read = image_source_read(source, buffer, content->piece_bytes, &got, failure);
 	if (!read)
 		got = 0;
@@ -63,7 +63,7 @@ static bool feed_piece(
 	content->length_bytes += got;
 	*ended = got < content->piece_bytes;
 	/* Also without bytes: it gives the buffer back. */
-	return piece_hasher_submit(content->hasher, buffer, got, read ? failure : NULL) && read;
+	return image_hasher_submit(content->hasher, buffer, got, read ? failure : NULL) && read;
 }
 
 /* Reads the source to its end through the hasher. content->piece_bytes is given. */
@@ -74,7 +74,7 @@ static bool pass(struct image_source *source, const struct import_request *reque
 
 	content->length_bytes = 0;
 	content->gpt_sector_bytes = 0;
-	content->hasher = piece_hasher_create(content->piece_bytes, target_fd, failure);
+	content->hasher = image_hasher_create(content->piece_bytes, target_fd, failure);
 	if (content->hasher == NULL)
 		return false;
 	while (!ended) {
@@ -86,7 +86,7 @@ static bool pass(struct image_source *source, const struct import_request *reque
 				image_source_file_bytes(source));
 	}
 	return image_source_finish(source, failure) &&
-	       piece_hasher_finish(content->hasher, failure) && !stopped(request, failure);
+	       image_hasher_finish(content->hasher, failure) && !stopped(request, failure);
 }
 
 static bool check_content(const struct import_request *request, const struct content *content,
@@ -143,8 +143,8 @@ static size_t describe(const struct import_request *request, const struct conten
 	struct metainfo_source source = {.name = torrent_name,
 		.length_bytes = content->length_bytes,
 		.piece_bytes = content->piece_bytes,
-		.pieces_sha1 = piece_hasher_sha1(content->hasher),
-		.pieces_sha256 = piece_hasher_sha256(content->hasher),
+		.pieces_sha1 = image_hasher_sha1(content->hasher),
+		.pieces_sha256 = image_hasher_sha256(content->hasher),
 		.sector_bytes = result->sector_bytes,
 		.created_unix_s = (uint64_t)time(NULL),
 		.generation = 1};
@@ -178,7 +178,7 @@ static bool finish(const struct import_request *request, const struct content *c
 		return false;
 	result->length_bytes = content->length_bytes;
 	result->piece_bytes = content->piece_bytes;
-	result->pieces_count = piece_hasher_pieces_count(content->hasher);
+	result->pieces_count = image_hasher_pieces_count(content->hasher);
 	size_t capacity = metainfo_bytes_max(result->pieces_count);
 	SCOPED(free) uint8_t *info = malloc(capacity);
 	SCOPED(free) uint8_t *bytes = malloc(capacity);
@@ -236,7 +236,7 @@ static bool pass_again(const struct import_request *request, const char *disk_pa
 
 	if (piece_bytes == content->piece_bytes)
 		return true;
-	content->hasher = piece_hasher_destroy(content->hasher);
+	content->hasher = image_hasher_destroy(content->hasher);
 	content->piece_bytes = piece_bytes;
 	struct image_source *source = image_source_open_raw(disk_path, failure);
 	bool passed = source != NULL && pass(source, request, -1, content, failure);
@@ -282,7 +282,7 @@ static bool import_into(const struct image_store *store, struct store_import *im
 				failure) &&
 			!stopped(request, failure) && store_import_commit(store, import, failure);
 
-	piece_hasher_destroy(content.hasher);
+	image_hasher_destroy(content.hasher);
 	return imported;
 }
 
@@ -345,7 +345,7 @@ bool image_metainfo_for_file(const struct import_request *request, const char *o
 		written = failure_errno(failure, ERROR_SYSTEM, "cannot make %s", out);
 	if (!written && unlink(temporary) != 0 && errno != ENOENT)
 		perror(temporary);
-	piece_hasher_destroy(content.hasher);
+	image_hasher_destroy(content.hasher);
 	image_source_close(source);
 	return written;
 }

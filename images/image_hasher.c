@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A pool of buffers goes round between the feeding thread and the hashing threads. */
-#include "images/piece_hasher.h"
+#include "images/image_hasher.h"
 
 #include "runtime/crypto.h"
 #include "wire/merkle.h"
@@ -25,7 +25,7 @@ struct buffer {
 	uint8_t *bytes;
 };
 
-struct piece_hasher {
+struct image_hasher {
 	uint32_t piece_bytes;
 	int target_fd;
 	pthread_mutex_t mutex;
@@ -83,7 +83,7 @@ static bool write_sparse(
 }
 
 /* One piece, without the lock. */
-static bool hash_piece(struct piece_hasher *hasher, const struct buffer *buffer,
+static bool hash_piece(struct image_hasher *hasher, const struct buffer *buffer,
 	uint8_t (*leaves)[SHA256_BYTES], uint8_t *sha1, uint8_t *sha256, struct failure *failure)
 {
 	bool whole = buffer->bytes_count == hasher->piece_bytes;
@@ -101,7 +101,7 @@ static bool hash_piece(struct piece_hasher *hasher, const struct buffer *buffer,
 		       (uint64_t)buffer->piece * hasher->piece_bytes, failure);
 }
 
-static struct buffer *buffer_in_state(struct piece_hasher *hasher, enum buffer_state state)
+static struct buffer *buffer_in_state(struct image_hasher *hasher, enum buffer_state state)
 {
 	struct buffer *found = NULL;
 
@@ -117,7 +117,7 @@ static struct buffer *buffer_in_state(struct piece_hasher *hasher, enum buffer_s
 
 static void *work(void *context)
 {
-	struct piece_hasher *hasher = context;
+	struct image_hasher *hasher = context;
 	struct buffer *buffer;
 	uint8_t sha1[SHA1_BYTES];
 	uint8_t sha256[SHA256_BYTES];
@@ -157,7 +157,7 @@ static void *work(void *context)
 	return NULL;
 }
 
-static bool buffers_create(struct piece_hasher *hasher, size_t workers)
+static bool buffers_create(struct image_hasher *hasher, size_t workers)
 {
 	size_t wanted = 2 * workers;
 
@@ -173,7 +173,7 @@ static bool buffers_create(struct piece_hasher *hasher, size_t workers)
 	return true;
 }
 
-static bool workers_create(struct piece_hasher *hasher, size_t workers)
+static bool workers_create(struct image_hasher *hasher, size_t workers)
 {
 	for (; hasher->workers_count < workers; hasher->workers_count++)
 		if (pthread_create(&hasher->workers[hasher->workers_count], NULL, work, hasher) !=
@@ -182,10 +182,10 @@ static bool workers_create(struct piece_hasher *hasher, size_t workers)
 	return true;
 }
 
-struct piece_hasher *piece_hasher_create(
+struct image_hasher *image_hasher_create(
 	uint32_t piece_bytes, int target_fd, struct failure *failure)
 {
-	struct piece_hasher *hasher = calloc(1, sizeof(*hasher));
+	struct image_hasher *hasher = calloc(1, sizeof(*hasher));
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	size_t workers = (size_t)u64_min(cores < 1 ? 1 : (uint64_t)cores, WORKERS_MAX);
 
@@ -210,12 +210,12 @@ struct piece_hasher *piece_hasher_create(
 	free(leaves);
 	if (!created) {
 		failure_set(failure, ERROR_MEMORY, "no memory or threads for hashing");
-		return piece_hasher_destroy(hasher);
+		return image_hasher_destroy(hasher);
 	}
 	return hasher;
 }
 
-struct piece_hasher *piece_hasher_destroy(struct piece_hasher *hasher)
+struct image_hasher *image_hasher_destroy(struct image_hasher *hasher)
 {
 	if (hasher == NULL)
 		return NULL;
@@ -235,7 +235,7 @@ struct piece_hasher *piece_hasher_destroy(struct piece_hasher *hasher)
 	return NULL;
 }
 
-uint8_t *piece_hasher_buffer(struct piece_hasher *hasher)
+uint8_t *image_hasher_buffer(struct image_hasher *hasher)
 {
 	struct buffer *buffer;
 
@@ -250,7 +250,7 @@ uint8_t *piece_hasher_buffer(struct piece_hasher *hasher)
 }
 
 /* With the lock: makes room for one more piece. */
-static bool results_grow(struct piece_hasher *hasher, struct failure *failure)
+static bool results_grow(struct image_hasher *hasher, struct failure *failure)
 {
 	if (hasher->failed) {
 		if (failure != NULL)
@@ -275,8 +275,8 @@ static bool results_grow(struct piece_hasher *hasher, struct failure *failure)
 	return true;
 }
 
-bool piece_hasher_submit(
-	struct piece_hasher *hasher, uint8_t *buffer, size_t bytes_count, struct failure *failure)
+bool image_hasher_submit(
+	struct image_hasher *hasher, uint8_t *buffer, size_t bytes_count, struct failure *failure)
 {
 	pthread_mutex_lock(&hasher->mutex);
 	bool room = results_grow(hasher, failure);
@@ -293,7 +293,7 @@ bool piece_hasher_submit(
 	return room;
 }
 
-bool piece_hasher_submit_zero(struct piece_hasher *hasher, struct failure *failure)
+bool image_hasher_submit_zero(struct image_hasher *hasher, struct failure *failure)
 {
 	pthread_mutex_lock(&hasher->mutex);
 	bool room = results_grow(hasher, failure);
@@ -308,7 +308,7 @@ bool piece_hasher_submit_zero(struct piece_hasher *hasher, struct failure *failu
 	return room;
 }
 
-bool piece_hasher_finish(struct piece_hasher *hasher, struct failure *failure)
+bool image_hasher_finish(struct image_hasher *hasher, struct failure *failure)
 {
 	pthread_mutex_lock(&hasher->mutex);
 	while (!hasher->failed && (buffer_in_state(hasher, BUFFER_FULL) != NULL ||
@@ -321,17 +321,17 @@ bool piece_hasher_finish(struct piece_hasher *hasher, struct failure *failure)
 	return finished;
 }
 
-uint32_t piece_hasher_pieces_count(const struct piece_hasher *hasher)
+uint32_t image_hasher_pieces_count(const struct image_hasher *hasher)
 {
 	return hasher->pieces_count;
 }
 
-const uint8_t *piece_hasher_sha1(const struct piece_hasher *hasher)
+const uint8_t *image_hasher_sha1(const struct image_hasher *hasher)
 {
 	return hasher->sha1;
 }
 
-const uint8_t *piece_hasher_sha256(const struct piece_hasher *hasher)
+const uint8_t *image_hasher_sha256(const struct image_hasher *hasher)
 {
 	return hasher->sha256;
 }
