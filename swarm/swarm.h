@@ -11,8 +11,8 @@
  *   WRITTEN   the device took it, so it can be read back and served; HAVE is sent now
  *   DURABLE   a flush that was issued after the write was acknowledged
  * A failed write or flush makes every piece that is not DURABLE missing again: what a buffer still
- * holds is written again, the rest is fetched again. SWARM_EFFECT_COMPLETE comes only when all pieces
- * are DURABLE (also for a seed, once, after START).
+ * holds is written again, the rest is fetched again. SWARM_EFFECT_COMPLETE comes only when all
+ * pieces are DURABLE (also for a seed, once, after START).
  *
  * Buffers: the driver owns limits.buffers_count buffers of one piece each, named 0..n-1. The engine
  * decides what each holds. Payload never passes through here. A buffer named in HASH, WRITE or
@@ -24,8 +24,8 @@
  * Peers: the engine names them 0..limits.peers_max-1; a number is free again after
  * SWARM_EFFECT_DISCONNECT was queued or SWARM_IN_DISCONNECTED was handled. `generation` grows each
  * time, so late inputs about an earlier peer are recognised and ignored. With either of the two the
- * driver lets go of every buffer it was receiving into or sending from for that peer, and answers no
- * SEND_BLOCK of it any more.
+ * driver lets go of every buffer it was receiving into or sending from for that peer, and answers
+ * no SEND_BLOCK of it any more.
  */
 #ifndef SWARM_SWARM_H
 #define SWARM_SWARM_H
@@ -40,18 +40,18 @@ struct swarm;
 #define SWARM_PEER_NONE	  UINT32_MAX
 
 struct swarm_limits {
-	uint32_t peers_max;		 /* connections, <= 1024; default 64 */
-	uint32_t peers_wanted;		 /* connect actively up to this many; default 32 */
-	uint32_t addresses_max;		 /* remembered addresses; default 1024 */
-	uint32_t upload_slots;		 /* unchoked and served at a time; default 8 */
-	uint32_t requests_per_peer_max;	 /* outstanding blocks to one peer; default 256 */
-	uint32_t incoming_requests_max;	 /* queued blocks from one peer; default 512 */
-	uint32_t buffers_count;		 /* piece buffers; at least 2 */
-	uint64_t undurable_bytes_max;	 /* written but not durable; default 32 MiB. At least 2 pieces
-					    are always allowed */
-	uint64_t flush_bytes;		 /* flush after this much was written; default 16 MiB */
-	uint64_t flush_interval_ns;	 /* or after this time; default 1 s */
-	uint32_t request_bytes;		 /* largest request; default and floor 16 KiB; a power of two */
+	uint32_t peers_max;		/* connections, <= 1024; default 64 */
+	uint32_t peers_wanted;		/* connect actively up to this many; default 32 */
+	uint32_t addresses_max;		/* remembered addresses; default 1024 */
+	uint32_t upload_slots;		/* unchoked and served at a time; default 8 */
+	uint32_t requests_per_peer_max; /* outstanding blocks to one peer; default 256 */
+	uint32_t incoming_requests_max; /* queued blocks from one peer; default 512 */
+	uint32_t buffers_count;		/* piece buffers; at least 2 */
+	uint64_t undurable_bytes_max; /* written but not durable; default 32 MiB. At least 2 pieces
+					 are always allowed */
+	uint64_t flush_bytes;	      /* flush after this much was written; default 16 MiB */
+	uint64_t flush_interval_ns;   /* or after this time; default 1 s */
+	uint32_t request_bytes; /* largest request; default and floor 16 KiB; a power of two */
 };
 
 void swarm_limits_default(struct swarm_limits *limits);
@@ -66,13 +66,15 @@ struct swarm_settings {
 	 * pieces; borrowed for the life of the swarm. */
 	const uint8_t *piece_hashes;
 	uint32_t piece_hash_bytes;
-	const struct bitset *zero_pieces; /* known all-zero; borrowed during swarm_create; may be NULL */
-	bool origin;			  /* the site's origin: grants each piece once before any twice */
-	bool all_durable;		  /* everything is on the device already (seed) */
+	const struct bitset
+		*zero_pieces; /* known all-zero; borrowed during swarm_create; may be NULL */
+	bool origin;	      /* the site's origin: grants each piece once before any twice */
+	bool all_durable;     /* everything is on the device already (seed) */
 	uint16_t listen_port;
-	uint32_t trackers_count;	  /* the driver keeps the URLs; the engine says index */
-	const uint32_t *tracker_tiers;	  /* trackers_count of them, ascending; borrowed during create */
-	uint64_t seed;			  /* of all random choices */
+	uint32_t trackers_count; /* the driver keeps the URLs; the engine says index */
+	const uint32_t
+		*tracker_tiers; /* trackers_count of them, ascending; borrowed during create */
+	uint64_t seed;		/* of all random choices */
 	struct swarm_limits limits;
 };
 
@@ -91,20 +93,20 @@ struct swarm *swarm_destroy(struct swarm *swarm); /* accepts NULL, returns NULL 
 /* ---- inputs ---- */
 
 enum swarm_input_kind {
-	SWARM_IN_START,		  /* connect and announce from now on */
-	SWARM_IN_TICK,		  /* the deadline passed */
-	SWARM_IN_STOP,		  /* announce stopped, disconnect all; effects drain, then nothing */
+	SWARM_IN_START, /* connect and announce from now on */
+	SWARM_IN_TICK,	/* the deadline passed */
+	SWARM_IN_STOP,	/* announce stopped, disconnect all; effects drain, then nothing */
 	/* Assessment of the target, before or after START, in any order of pieces. */
-	SWARM_IN_PIECE_PRESENT,	  /* piece: the device returns it. It is served at once, and DURABLE
-				     after a flush: what was read may be in a cache only */
-	SWARM_IN_PIECE_ABSENT,	  /* piece: assessed, not there (zero pieces: needs zeroing) */
-	SWARM_IN_ASSESS_DONE,	  /* all pieces not said to be present are absent */
-	SWARM_IN_PIECE_BAD,	  /* piece: the medium does not return it; fetch again */
+	SWARM_IN_PIECE_PRESENT, /* piece: the device returns it. It is served at once, and DURABLE
+				   after a flush: what was read may be in a cache only */
+	SWARM_IN_PIECE_ABSENT,	/* piece: assessed, not there (zero pieces: needs zeroing) */
+	SWARM_IN_ASSESS_DONE,	/* all pieces not said to be present are absent */
+	SWARM_IN_PIECE_BAD,	/* piece: the medium does not return it; fetch again */
 	/* Peers. */
-	SWARM_IN_ADDRESS,	  /* address: somebody may be there */
-	SWARM_IN_CONNECTED,	  /* peer (of a CONNECT effect): TCP is up */
-	SWARM_IN_CONNECT_FAILED,  /* peer */
-	SWARM_IN_ACCEPTED,	  /* address: incoming; *accepted_peer is set, or PEER_NONE: refuse it */
+	SWARM_IN_ADDRESS,	 /* address: somebody may be there */
+	SWARM_IN_CONNECTED,	 /* peer (of a CONNECT effect): TCP is up */
+	SWARM_IN_CONNECT_FAILED, /* peer */
+	SWARM_IN_ACCEPTED, /* address: incoming; *accepted_peer is set, or PEER_NONE: refuse it */
 	SWARM_IN_DISCONNECTED,	  /* peer */
 	SWARM_IN_HANDSHAKE,	  /* peer, handshake (of our infohash) */
 	SWARM_IN_MESSAGE,	  /* peer, message (anything but PIECE) */
@@ -115,11 +117,11 @@ enum swarm_input_kind {
 				     not ok: dropped because of CANCEL_SEND */
 	SWARM_IN_BLOCK_UNREADABLE, /* peer, message: an earlier SEND_BLOCK could not be read */
 	/* Disk and digests. */
-	SWARM_IN_HASHED,	  /* piece, buffer, ok */
-	SWARM_IN_WRITTEN,	  /* piece, ok: answer to WRITE or WRITE_ZEROES */
-	SWARM_IN_FLUSHED,	  /* flush_id, ok */
+	SWARM_IN_HASHED,  /* piece, buffer, ok */
+	SWARM_IN_WRITTEN, /* piece, ok: answer to WRITE or WRITE_ZEROES */
+	SWARM_IN_FLUSHED, /* flush_id, ok */
 	/* Trackers. */
-	SWARM_IN_TRACKER_REPLY,	  /* tracker, ok, interval_s; its peers come as ADDRESS inputs */
+	SWARM_IN_TRACKER_REPLY, /* tracker, ok, interval_s; its peers come as ADDRESS inputs */
 };
 
 struct swarm_input {
@@ -144,24 +146,25 @@ void swarm_handle(struct swarm *swarm, uint64_t now_ns, const struct swarm_input
 /* ---- effects ---- */
 
 enum swarm_effect_kind {
-	SWARM_EFFECT_CONNECT,	   /* peer, generation, address: answer CONNECTED or CONNECT_FAILED */
-	SWARM_EFFECT_DISCONNECT,   /* peer, generation, reason: close at once, answer nothing */
+	SWARM_EFFECT_CONNECT,	 /* peer, generation, address: answer CONNECTED or CONNECT_FAILED */
+	SWARM_EFFECT_DISCONNECT, /* peer, generation, reason: close at once, answer nothing */
 	SWARM_EFFECT_SEND_HANDSHAKE, /* peer */
-	SWARM_EFFECT_SEND,	   /* peer, message (its bytes valid until the next swarm_handle) */
-	SWARM_EFFECT_SEND_BLOCK,   /* peer, message (PIECE), buffer or BUFFER_NONE: then read it from
-				      the device. Answer BLOCK_SENT or BLOCK_UNREADABLE */
-	SWARM_EFFECT_CANCEL_SEND,  /* peer, message: drop a queued SEND_BLOCK if no byte of it has left;
-				      answer BLOCK_SENT (not ok) for it */
-	SWARM_EFFECT_HASH,	   /* piece, buffer: answer HASHED */
-	SWARM_EFFECT_WRITE,	   /* piece, buffer: write at the piece's place; answer WRITTEN */
+	SWARM_EFFECT_SEND,	  /* peer, message (its bytes valid until the next swarm_handle) */
+	SWARM_EFFECT_SEND_BLOCK,  /* peer, message (PIECE), buffer or BUFFER_NONE: then read it from
+				     the device. Answer BLOCK_SENT or BLOCK_UNREADABLE */
+	SWARM_EFFECT_CANCEL_SEND, /* peer, message: drop a queued SEND_BLOCK if no byte of it has
+				     left; answer BLOCK_SENT (not ok) for it */
+	SWARM_EFFECT_HASH,	  /* piece, buffer: answer HASHED */
+	SWARM_EFFECT_WRITE,	  /* piece, buffer: write at the piece's place; answer WRITTEN */
 	SWARM_EFFECT_WRITE_ZEROES, /* piece: make its place read as zeros; answer WRITTEN */
 	SWARM_EFFECT_FLUSH,	   /* flush_id: answer FLUSHED */
 	SWARM_EFFECT_ANNOUNCE,	   /* tracker, event, left_bytes, numwant: answer TRACKER_REPLY */
 	/* News for the program around the swarm. */
 	SWARM_EFFECT_PIECE_DURABLE, /* piece */
-	SWARM_EFFECT_COMPLETE,	   /* every piece is durable (again, after a PIECE_BAD was mended) */
-	SWARM_EFFECT_DISK_FAILED,  /* writes or flushes keep failing: nothing more will be requested */
-	SWARM_EFFECT_PEER_BANNED,  /* address, reason */
+	SWARM_EFFECT_COMPLETE,	  /* every piece is durable (again, after a PIECE_BAD was mended) */
+	SWARM_EFFECT_DISK_FAILED, /* writes or flushes keep failing: nothing more will be requested
+				   */
+	SWARM_EFFECT_PEER_BANNED, /* address, reason */
 };
 
 struct swarm_effect {
@@ -189,8 +192,8 @@ uint64_t swarm_deadline_ns(const struct swarm *swarm);
 /* ---- questions ---- */
 
 enum swarm_place {
-	SWARM_PLACE_BUFFER,  /* receive into *buffer at *offset_bytes (= begin) */
-	SWARM_PLACE_DISCARD, /* not (or no longer) wanted: read and throw away */
+	SWARM_PLACE_BUFFER,   /* receive into *buffer at *offset_bytes (= begin) */
+	SWARM_PLACE_DISCARD,  /* not (or no longer) wanted: read and throw away */
 	SWARM_PLACE_VIOLATION /* never asked for and malformed: the driver disconnects the peer and
 				 says SWARM_IN_DISCONNECTED */
 };
@@ -215,15 +218,15 @@ enum swarm_piece_state swarm_piece_state(const struct swarm *swarm, uint32_t pie
 struct swarm_status {
 	uint32_t pieces_durable_count;
 	uint64_t durable_bytes;
-	uint64_t zero_bytes;	    /* of the image: known-zero pieces */
-	uint64_t duplicate_bytes;   /* of the image: written from another piece's buffer */
-	uint64_t present_bytes;	    /* found by assessment */
-	uint64_t received_bytes;    /* payload, all */
+	uint64_t zero_bytes;	  /* of the image: known-zero pieces */
+	uint64_t duplicate_bytes; /* of the image: written from another piece's buffer */
+	uint64_t present_bytes;	  /* found by assessment */
+	uint64_t received_bytes;  /* payload, all */
 	uint64_t received_from_origin_bytes;
-	uint64_t wasted_bytes;	    /* discarded, duplicate or failed its digest */
-	uint64_t sent_bytes;	    /* payload */
-	uint64_t left_bytes;	    /* not durable */
-	uint32_t peers_count;	    /* past the handshake */
+	uint64_t wasted_bytes; /* discarded, duplicate or failed its digest */
+	uint64_t sent_bytes;   /* payload */
+	uint64_t left_bytes;   /* not durable */
+	uint32_t peers_count;  /* past the handshake */
 	uint32_t seeds_count;
 	uint32_t known_addresses_count;
 	uint32_t banned_count;

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The life of piece buffers, and the state of the blocks in them. */
+#include "swarm/engine.h"
+
+struct block *buffer_block(struct swarm *s, uint32_t buffer, uint32_t block)
+{
+	return &s->blocks[(size_t)buffer * s->blocks_per_piece + block];
+}
+
+uint32_t block_length(const struct swarm *s, uint32_t piece, uint32_t block)
+{
+	uint32_t begin = block * s->limits.request_bytes;
+
+	return (uint32_t)u64_min(s->limits.request_bytes, piece_length(s, piece) - begin);
+}
+
+uint32_t buffer_of(const struct swarm *s, uint32_t piece)
+{
+	uint32_t buffer = s->pieces[s->pieces[piece].leader].buffer;
+
+	if (buffer == SWARM_BUFFER_NONE || s->buffers[buffer].state != BUFFER_HOLDING)
+		return SWARM_BUFFER_NONE;
+	return buffer;
+}
+
+static bool evictable(const struct buffer *b)
+{
+	return b->state == BUFFER_HOLDING && b->writes_count == 0 && b->sends_count == 0;
+}
+
+/* A free one, else the one whose content was used longest ago and that nobody needs. */
+static uint32_t find_available(const struct swarm *s)
+{
+	uint32_t found = SWARM_BUFFER_NONE;
+
+	for (uint32_t i = 0; i < s->limits.buffers_count; i++) {
+		const struct buffer *b = &s->buffers[i];
+
+		if (b->state == BUFFER_FREE)
+			return i;
+		if (evictable(b) &&
+			(found == SWARM_BUFFER_NONE || b->used_ns < s->buffers[found].used_ns))
+			found = i;
+	}
+	return found;
+}
+
+bool buffer_available(const struct swarm *s)
+{
+	return find_available(s) != SWARM_BUFFER_NONE;
+}
+
+uint32_t buffer_begin(struct swarm *s, uint32_t piece)
+{
+	uint32_t found = find_available(s);
+
+	if (found == SWARM_BUFFER_NONE)
+		return SWARM_BUFFER_NONE;
+	struct buffer *b = &s->buffers[found];
+
+	if (b->state == BUFFER_HOLDING)
+		s->pieces[s->pieces[b->piece].leader].buffer = SWARM_BUFFER_NONE;
+	uint32_t blocks_count =
+		(uint32_t)u64_div_up(piece_length(s, piece), s->limits.request_bytes);
+
+	memset(b, 0, sizeof(*b));
+	b->state = BUFFER_ARRIVING;
+	b->piece = piece;
+	b->blocks_count = b->blocks_free = blocks_count;
+	b->exclusive_peer = SWARM_PEER_NONE;
+	memset(buffer_block(s, found, 0), 0, blocks_count * sizeof(struct block));
+	s->pieces[s->pieces[piece].leader].buffer = found;
+	group_unwant(s, piece);
+	piece_set_state(s, piece, SWARM_PIECE_ARRIVING);
+	return found;
+}
+
+uint32_t buffer_free_block(struct swarm *s, uint32_t buffer)
+{
+	struct buffer *b = &s->buffers[buffer];
+
+	if (b->blocks_free == 0)
+		return BLOCK_NONE;
+	for (; b->free_from < b->blocks_count; b->free_from++) {
+		const struct block *block = buffer_block(s, buffer, b->free_from);
+
+		if (block->state == BLOCK_WANTED && block->holders_count == 0)
+			return b->free_from;
+	}
+	return BLOCK_NONE;
+}
+
+void block_freed(struct swarm *s, uint32_t buffer, uint32_t block)
+{
+	struct buffer *b = &s->buffers[buffer];
+
+	b->blocks_free++;
+	if (block < b->free_from)
+		b->free_from = block;
+	refill_all(s);
+}
+
+void buffer_settle(struct swarm *s, uint32_t buffer)
+{
+	struct buffer *b = &s->buffers[buffer];
+
+	if (b->state == BUFFER_DRAINING && b->receiving_count == 0)
+		b->state = BUFFER_FREE;
+	if (b->state == BUFFER_FREE || evictable(b))
+		refill_all(s);
+}
+
+static void content_dropped(struct swarm *s, uint32_t buffer)
+{
+	uint32_t piece = s->buffers[buffer].piece;
+
+	s->pieces[s->pieces[piece].leader].buffer = SWARM_BUFFER_NONE;
+	piece_set_state(s, piece, SWARM_PIECE_MISSING);
+	group_want(s, piece);
+}
+
+void buffer_give_up(struct swarm *s, uint32_t buffer)
+{
+	struct buffer *b = &s->buffers[buffer];
+
+	for (uint32_t i = 0; i < b->blocks_count; i++) {
+		struct block *block = buffer_block(s, buffer, i);
+
+		while (block->holders_count > 0)
+			request_forget(s, block->holders[0], buffer, i);
+		if (block->state == BLOCK_RECEIVED)
+			s->status.wasted_bytes += block_length(s, b->piece, i);
+	}
+	b->state = BUFFER_DRAINING;
+	content_dropped(s, buffer);
+	buffer_settle(s, buffer);
+}
+
+void buffer_block_received(struct swarm *s, uint32_t buffer, uint32_t block)
+{
+	struct buffer *b = &s->buffers[buffer];
+
+	buffer_block(s, buffer, block)->state = BLOCK_RECEIVED;
+	if (++b->blocks_received < b->blocks_count)
+		return;
+	b->state = BUFFER_HASHING;
+	piece_set_state(s, b->piece, SWARM_PIECE_VERIFYING);
+	struct swarm_effect *effect = effect_push(s, SWARM_EFFECT_HASH);
+
+	effect->piece = b->piece;
+	effect->buffer = buffer;
+}
+
+void buffer_hashed(struct swarm *s, uint32_t buffer, uint32_t piece, bool ok)
+{
+	struct buffer *b = &s->buffers[buffer];
+
+	if (b->state != BUFFER_HASHING || b->piece != piece)
+		return;
+	b->used_ns = s->now_ns;
+	if (ok) {
+		b->state = BUFFER_HOLDING;
+		blame_good(s, buffer);
+		content_verified(s, piece);
+	} else {
+		s->status.wasted_bytes += piece_length(s, piece);
+		b->state = BUFFER_FREE;
+		blame_bad(s, buffer);
+		content_dropped(s, buffer);
+	}
+	buffer_settle(s, buffer);
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which block to ask a peer for next. In this order: the piece it works on; what the origin
+ * suggests (from the origin only that, while suggestions last); pieces begun, the fullest first;
+ * the rarest new piece; at the very end, blocks that a slower peer was asked for.
+ */
+#include "swarm/engine.h"
+
+#define PATIENCE_UNKNOWN_NS (10 * NS_PER_S) /* what to expect of a peer that was never measured */
+
+static bool may_take_from(const struct swarm *s, uint32_t buffer, uint32_t peer)
+{
+	const struct buffer *b = &s->buffers[buffer];
+
+	return b->state == BUFFER_ARRIVING && bitset_has(&s->peers[peer].has, b->piece) &&
+	       blame_may_send(s, buffer, peer);
+}
+
+static uint32_t free_block_of(struct swarm *s, uint32_t peer, uint32_t buffer)
+{
+	if (s->buffers[buffer].blocks_free == 0 || !may_take_from(s, buffer, peer))
+		return BLOCK_NONE;
+	return buffer_free_block(s, buffer);
+}
+
+static uint32_t take(struct swarm *s, uint32_t peer, uint32_t buffer, uint32_t *chosen)
+{
+	uint32_t block = free_block_of(s, peer, buffer);
+
+	if (block != BLOCK_NONE)
+		*chosen = s->peers[peer].buffer = buffer;
+	return block;
+}
+
+/* ---- suggestions ---- */
+
+void peer_suggested(struct swarm *s, uint32_t peer, uint32_t piece)
+{
+	struct peer *p = &s->peers[peer];
+
+	if (!p->origin || p->suggested_count == SUGGESTED_MAX || !bitset_has(&p->has, piece))
+		return;
+	p->suggested[p->suggested_count++] = piece;
+	refill(s, peer);
+}
+
+static uint32_t take_suggested(struct swarm *s, uint32_t peer, uint32_t *chosen)
+{
+	struct peer *p = &s->peers[peer];
+	uint32_t block = BLOCK_NONE;
+
+	while (p->suggested_count > 0 && block == BLOCK_NONE) {
+		uint32_t piece = p->suggested[0];
+		uint32_t buffer = s->pieces[s->pieces[piece].leader].buffer;
+
+		if (picker_wants(&s->picker, piece)) {
+			buffer = buffer_begin(s, piece);
+			if (buffer == SWARM_BUFFER_NONE)
+				return BLOCK_NONE; /* when there is room again */
+		}
+		if (buffer != SWARM_BUFFER_NONE)
+			block = take(s, peer, buffer, chosen);
+		p->suggested_count--;
+		memmove(p->suggested, p->suggested + 1, p->suggested_count * sizeof(uint32_t));
+	}
+	return block;
+}
+
+/* ---- pieces begun ---- */
+
+static uint32_t take_begun(struct swarm *s, uint32_t peer, uint32_t *chosen)
+{
+	uint32_t best = SWARM_BUFFER_NONE;
+
+	for (uint32_t i = 0; i < s->limits.buffers_count; i++) {
+		const struct buffer *b = &s->buffers[i];
+
+		if (b->state != BUFFER_ARRIVING || b->blocks_free == 0 ||
+			!may_take_from(s, i, peer))
+			continue;
+		if (best == SWARM_BUFFER_NONE || b->blocks_free < s->buffers[best].blocks_free)
+			best = i;
+	}
+	return best == SWARM_BUFFER_NONE ? BLOCK_NONE : take(s, peer, best, chosen);
+}
+
+static uint32_t take_new(struct swarm *s, uint32_t peer, uint32_t *chosen)
+{
+	struct peer *p = &s->peers[peer];
+
+	if (p->startable_count == 0 || !buffer_available(s))
+		return BLOCK_NONE;
+	uint32_t piece = picker_rarest(&s->picker, &p->has, false);
+	uint32_t buffer = piece == PIECE_NONE ? SWARM_BUFFER_NONE : buffer_begin(s, piece);
+
+	return buffer == SWARM_BUFFER_NONE ? BLOCK_NONE : take(s, peer, buffer, chosen);
+}
+
+/* ---- the end ---- */
+
+/* Until the last of n requests at this peer is answered. */
+static uint64_t queue_ns(const struct swarm *s, const struct peer *p, uint32_t requests_count)
+{
+	if (p->snubbed || p->rate_bytes_per_s == 0)
+		return PATIENCE_UNKNOWN_NS;
+	return (uint64_t)requests_count * s->limits.request_bytes * NS_PER_S / p->rate_bytes_per_s;
+}
+
+/* The last block in a holder's queue that this peer would bring in less than half the time. */
+static uint32_t take_from_queue(
+	struct swarm *s, uint32_t peer, const struct peer *holder, uint32_t *chosen)
+{
+	const struct peer *p = &s->peers[peer];
+	uint64_t ours_ns = queue_ns(s, p, p->requests_count + 1);
+
+	for (uint32_t i = holder->requests_count; i-- > 0;) {
+		const struct request *r = request_at(s, holder, i);
+		const struct block *block = buffer_block(s, r->buffer, r->block);
+
+		if (queue_ns(s, holder, i + 1) / 2 <= ours_ns)
+			break;
+		if (block->state != BLOCK_WANTED || block->holders_count != 1 ||
+			!may_take_from(s, r->buffer, peer))
+			continue;
+		*chosen = r->buffer;
+		return r->block;
+	}
+	return BLOCK_NONE;
+}
+
+/* Blocks that a late or much slower peer was asked for: a second request, never a third. */
+static uint32_t take_doubled(struct swarm *s, uint32_t peer, uint32_t *chosen)
+{
+	bool endgame = picker_wanted_count(&s->picker) == 0;
+
+	for (uint32_t i = 0; i < s->peers_top; i++) {
+		const struct peer *holder = &s->peers[i];
+
+		if (i == peer || holder->state != PEER_OPEN || holder->requests_count == 0 ||
+			!(endgame || holder->snubbed))
+			continue;
+		uint32_t block = take_from_queue(s, peer, holder, chosen);
+
+		if (block != BLOCK_NONE)
+			return block;
+	}
+	return BLOCK_NONE;
+}
+
+uint32_t choose_block(struct swarm *s, uint32_t peer, uint32_t *buffer)
+{
+	struct peer *p = &s->peers[peer];
+	uint32_t block = BLOCK_NONE;
+
+	if (p->buffer != SWARM_BUFFER_NONE)
+		block = take(s, peer, p->buffer, buffer);
+	if (block == BLOCK_NONE && p->origin)
+		block = take_suggested(s, peer, buffer);
+	if (block == BLOCK_NONE && p->suggested_count > 0)
+		return BLOCK_NONE;
+	if (block == BLOCK_NONE)
+		block = take_begun(s, peer, buffer);
+	if (block == BLOCK_NONE)
+		block = take_new(s, peer, buffer);
+	if (block == BLOCK_NONE)
+		block = take_doubled(s, peer, buffer);
+	return block;
+}

@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The insides of struct swarm, shared by the files of this room and by nobody else.
+ *
+ * swarm_handle changes state and marks work to do; swarm_next_effect does the work in small units,
+ * each of which queues a bounded number of effects, until the queue has something to hand out. So
+ * the queue is short, whatever an input sets off.
+ */
+#ifndef SWARM_ENGINE_H
+#define SWARM_ENGINE_H
+
+#include "lib/rng.h"
+#include "swarm/picker.h"
+#include "swarm/swarm.h"
+
+#define BLOCK_NONE	   UINT32_MAX
+#define ADDRESS_NONE	   UINT32_MAX
+#define NEVER		   UINT64_MAX
+#define HOLDERS_MAX	   2   /* peers that one block is asked from at a time */
+#define SENDERS_MAX	   32  /* peers that may contribute to one piece */
+#define SUGGESTED_MAX	   32  /* open suggestions of an origin, and grants of one to a peer */
+#define SENDS_MAX	   32  /* SEND_BLOCKs to one peer that are not answered */
+#define BANS_MAX	   256 /* the oldest is forgotten first */
+#define ALLOCATIONS_MAX	   32
+#define TRACKERS_MAX	   64
+#define EXTENDED_BYTES_MAX 256
+
+/* ---- pieces ---- */
+
+/* A piece is in at most one of these; the heads lie behind the pieces in swarm.pieces. */
+enum piece_list {
+	LIST_QUEUED,   /* VERIFIED, to be written */
+	LIST_WRITING,  /* VERIFIED, WRITE not answered */
+	LIST_DIRTY,    /* WRITTEN after the latest FLUSH was issued */
+	LIST_FLUSHING, /* WRITTEN before it */
+	LIST_SETTLED,  /* flushed; PIECE_DURABLE is still to be said */
+	LISTS_COUNT
+};
+
+struct piece {
+	uint32_t leader;    /* the first piece with the same content; often itself */
+	uint32_t next_same; /* ring through the pieces with the same content */
+	uint32_t list_next; /* itself: in no list */
+	uint32_t list_previous;
+	uint32_t have_next; /* queue of pieces to announce */
+	uint32_t buffer;    /* leader only: collects or holds the content */
+	uint8_t state;	    /* enum swarm_piece_state */
+	bool zero;
+	bool writing; /* WRITE not answered */
+	bool doomed;  /* lost while writing: missing whatever the answer */
+	bool counted; /* in undurable_bytes */
+	bool have_queued;
+	bool suspect; /* leader only: failed its hash; to be fetched from one peer */
+};
+
+/* ---- buffers ---- */
+
+enum buffer_state {
+	BUFFER_FREE,
+	BUFFER_ARRIVING,
+	BUFFER_HASHING,
+	BUFFER_HOLDING,	 /* verified content: being written, or kept for serving */
+	BUFFER_DRAINING, /* given up, but a peer's block is still on its way into it */
+};
+
+enum block_state { BLOCK_WANTED, BLOCK_RECEIVING, BLOCK_RECEIVED };
+
+struct block {
+	uint16_t holders[HOLDERS_MAX]; /* peers with an open request for it */
+	uint8_t holders_count;
+	uint8_t state;
+};
+
+struct sender {
+	uint32_t peer;
+	uint32_t generation;
+	struct peer_address address;
+};
+
+struct buffer {
+	enum buffer_state state;
+	uint32_t piece;
+	uint32_t blocks_count;
+	uint32_t blocks_free; /* WANTED without holders */
+	uint32_t free_from;   /* no such block before this one */
+	uint32_t blocks_received;
+	uint32_t receiving_count; /* blocks on their way in */
+	uint32_t sends_count;	  /* SEND_BLOCKs not answered */
+	uint32_t writes_count;	  /* pieces of this content QUEUED or WRITING */
+	uint32_t exclusive_peer;  /* only this one may fill it, or PEER_NONE */
+	uint64_t used_ns;	  /* the smallest is evicted first */
+	uint32_t senders_count;
+	struct sender senders[SENDERS_MAX];
+};
+
+/* ---- peers ---- */
+
+enum peer_state {
+	PEER_FREE,
+	PEER_CONNECTING,
+	PEER_GREETING, /* TCP is up, the other's handshake is awaited */
+	PEER_OPEN,
+	PEER_CLOSING, /* DISCONNECT is still to be said */
+	PEER_STATES
+};
+
+struct request {
+	uint32_t buffer;
+	uint32_t block;
+	uint64_t sent_ns;
+	uint64_t due_ns; /* late from then on */
+};
+
+struct incoming {
+	uint32_t index;
+	uint32_t begin;
+	uint32_t length;
+};
+
+struct outgoing_block {
+	struct incoming what;
+	uint32_t buffer;
+	bool cancelled;
+};
+
+struct grant {
+	uint32_t piece;
+	uint32_t requested_bytes;
+	uint64_t given_ns;
+};
+
+struct peer {
+	enum peer_state state;
+	uint32_t generation;
+	const char *close_reason;
+	struct peer_address address;
+	uint32_t address_index; /* in the book, or ADDRESS_NONE */
+	uint8_t id[PEER_ID_BYTES];
+	uint64_t state_ns;    /* when it came into its state */
+	uint64_t received_ns; /* last sign of life */
+	uint64_t sent_ns;
+
+	bool outgoing;
+	bool fast;     /* BEP 6 */
+	bool extended; /* BEP 10 */
+	bool own;      /* speaks our keys */
+	bool origin;
+	bool all_seen;	/* said HAVE_ALL: counted in seeds_count, not piece by piece */
+	bool have_seen; /* has said what it has, at least in part */
+	bool am_interested;
+	bool peer_choking;
+	bool peer_interested;
+	bool unchoked; /* holds an upload slot */
+	uint8_t id_donthave;
+	uint32_t request_bytes_max;
+	uint32_t requests_max; /* what it says it queues */
+
+	struct bitset has;
+	uint32_t has_count;
+	uint32_t useful_count;	  /* pieces it has that we lack */
+	uint32_t startable_count; /* of these, not begun */
+
+	/* What we asked it for. A ring, oldest first. */
+	struct request *requests;
+	uint32_t requests_first;
+	uint32_t requests_count;
+	uint32_t buffer;	 /* the one it works on, or BUFFER_NONE */
+	uint32_t stale_blocks;	 /* given up, may still come */
+	uint32_t surplus_blocks; /* came unasked */
+	uint32_t rejects_row;
+	uint64_t quiet_until_ns; /* ask nothing before */
+	bool snubbed;		 /* was late: one request at a time */
+	bool probation;		 /* was among the senders of a bad piece: whole pieces alone only */
+	uint32_t late_row;
+	uint64_t rate_bytes_per_s;
+	uint64_t latency_ns;	 /* smoothed, request to block */
+	uint64_t latency_min_ns; /* 0: none seen */
+	uint64_t window_ns;	 /* start of the rate's window */
+	uint64_t window_bytes;
+	bool receiving;
+	uint32_t receiving_buffer;
+	uint32_t receiving_block;
+	uint64_t receiving_ns;
+	uint64_t receiving_asked_ns; /* 0: it comes late, its request was given up */
+	uint32_t suggested[SUGGESTED_MAX];
+	uint32_t suggested_count;
+
+	/* What it asks us for. A ring, oldest first. */
+	struct incoming *incoming;
+	uint32_t incoming_first;
+	uint32_t incoming_count;
+	uint32_t idle_requests; /* requests that could not be served, since the last that could */
+	bool rejecting;		/* choked: say REJECT for all that is queued */
+	struct outgoing_block sends[SENDS_MAX];
+	uint32_t sends_count;
+	uint64_t slot_ns;      /* when it was last choked or unchoked */
+	struct bitset covered; /* origin only: pieces it has or that are granted to it */
+	struct grant grants[SUGGESTED_MAX];
+	uint32_t grants_count;
+};
+
+/* ---- addresses ---- */
+
+struct known_address {
+	struct peer_address address;
+	uint32_t next; /* in its hash chain */
+	uint32_t peer; /* connected or connecting, or PEER_NONE */
+	uint32_t failures;
+	uint64_t next_try_ns;
+	bool self;
+};
+
+/* ---- the whole ---- */
+
+enum work {
+	WORK_CLOSE = 1 << 0,
+	WORK_SETTLE = 1 << 1,
+	WORK_HAVE = 1 << 2,
+	WORK_WRITE = 1 << 3,
+	WORK_UPLOAD = 1 << 4,
+	WORK_REQUEST = 1 << 5,
+	WORK_CONNECT = 1 << 6,
+	WORK_ANNOUNCE = 1 << 7,
+	WORK_COMPLETE = 1 << 8,
+};
+
+struct announcer {
+	uint32_t order[TRACKERS_MAX]; /* trackers, tier by tier, shuffled within */
+	uint32_t tiers[TRACKERS_MAX];
+	uint32_t position; /* in order: the one being tried */
+	uint32_t working;  /* in order: the last that answered */
+	uint32_t failures_row;
+	bool outstanding;
+	bool started_said;
+	bool started_incomplete; /* so `completed` is still to come */
+	bool completed_due;
+	bool stopped_due;
+	enum announce_event event; /* of the announce that is out */
+	uint64_t next_ns;
+};
+
+struct swarm {
+	struct swarm_settings settings;
+	struct swarm_limits limits;
+	struct swarm_allocator allocator;
+	void *allocations[ALLOCATIONS_MAX];
+	uint32_t allocations_count;
+	struct rng rng;
+	uint64_t now_ns;
+	uint64_t deadline_ns;
+	uint32_t work; /* enum work */
+	bool started, stopped, assessed;
+	bool complete, disk_failed;
+
+	struct piece *pieces; /* pieces_count, then LISTS_COUNT list heads */
+	uint32_t pieces_count;
+	uint32_t blocks_per_piece;
+	struct picker picker;
+	uint32_t have_first, have_last;
+	struct bitset zeroes_due; /* zero pieces that must be zeroed */
+	uint32_t zeroes_due_count;
+	uint32_t zeroes_cursor;
+	uint32_t lacking_count; /* pieces that must come from peers and have not */
+	uint32_t durable_count;
+	bool content_in_hand; /* a piece was fetched and verified: the device may be changed */
+
+	uint64_t undurable_bytes; /* WRITE issued, not yet durable */
+	uint32_t undurable_count;
+	uint64_t dirty_bytes; /* WRITTEN since the last flush was issued */
+	uint64_t dirty_since_ns;
+	uint32_t writes_count; /* WRITE and WRITE_ZEROES not answered */
+	uint64_t flush_id;
+	bool flushing;
+	bool flush_stale; /* a failure came after it was issued */
+	uint32_t failures_row;
+	uint64_t writes_from_ns; /* none before: the pause after a failure */
+
+	struct buffer *buffers;
+	struct block *blocks; /* buffers_count * blocks_per_piece */
+
+	struct peer *peers;
+	uint32_t peers_top; /* no peer in use at or above */
+	uint32_t peers_used_count;
+	uint32_t seeds_count; /* peers that said HAVE_ALL */
+	struct bitset refill; /* peers whose pipelines may have room */
+	uint32_t refill_cursor;
+	uint32_t slots_count; /* peers unchoked */
+	uint32_t upload_cursor;
+	struct picker grants; /* origin only */
+
+	struct known_address *addresses;
+	uint32_t *address_chains;
+	uint32_t address_chains_count;
+	uint32_t addresses_count;
+	struct peer_address bans[BANS_MAX];
+	uint32_t bans_count, bans_next;
+
+	struct announcer announcer;
+
+	struct swarm_effect *effects; /* ring */
+	uint32_t effects_max, effects_first, effects_count;
+	uint8_t *bitfield_bytes;
+	struct bitset have; /* pieces WRITTEN or DURABLE */
+	uint8_t extended_bytes[EXTENDED_BYTES_MAX];
+
+	struct swarm_status status; /* the running sums in it */
+};
+
+/* effects.c */
+struct swarm_effect *effect_push(struct swarm *s, enum swarm_effect_kind kind);
+struct swarm_effect *effect_peer(struct swarm *s, enum swarm_effect_kind kind, uint32_t peer);
+void send_plain(struct swarm *s, uint32_t peer, enum peer_message_id id);
+void send_index(struct swarm *s, uint32_t peer, enum peer_message_id id, uint32_t index);
+void send_triple(struct swarm *s, uint32_t peer, enum peer_message_id id, uint32_t index,
+	uint32_t begin, uint32_t length);
+void send_donthave(struct swarm *s, uint32_t peer, uint32_t piece);
+bool effect_pop(struct swarm *s, struct swarm_effect *effect);
+void wake_at(struct swarm *s, uint64_t at_ns);
+
+/* peer.c */
+void peer_accept(struct swarm *s, const struct swarm_input *input);
+uint32_t peer_new(struct swarm *s, const struct peer_address *address, bool outgoing);
+void peer_connected(struct swarm *s, uint32_t peer);
+void peer_handshake(struct swarm *s, uint32_t peer, const struct peer_handshake *handshake);
+void peer_close(struct swarm *s, uint32_t peer, const char *reason);
+void peer_gone(struct swarm *s, uint32_t peer);
+bool peers_close_work(struct swarm *s);
+void peers_tick(struct swarm *s);
+void peer_update_interest(struct swarm *s, uint32_t peer);
+void peer_close_if_useless(struct swarm *s, uint32_t peer);
+
+/* messages.c */
+void peer_message(struct swarm *s, uint32_t peer, const struct peer_message *message);
+
+/* groups.c */
+MUST_USE bool pieces_create(struct swarm *s);
+
+/* pieces.c */
+uint32_t piece_length(const struct swarm *s, uint32_t piece);
+void list_insert(struct swarm *s, enum piece_list list, uint32_t piece);
+void list_remove(struct swarm *s, uint32_t piece);
+uint32_t list_first(const struct swarm *s, enum piece_list list);
+void list_splice(struct swarm *s, enum piece_list to, enum piece_list from);
+bool piece_have(const struct swarm *s, uint32_t piece); /* WRITTEN or DURABLE */
+bool piece_lacking(const struct swarm *s, uint32_t piece);
+void piece_set_state(struct swarm *s, uint32_t piece, enum swarm_piece_state state);
+void piece_missing(struct swarm *s, uint32_t piece);
+void piece_absent(struct swarm *s, uint32_t piece);
+void piece_present(struct swarm *s, uint32_t piece);
+void piece_bad(struct swarm *s, uint32_t piece);
+void pieces_assess_done(struct swarm *s);
+void group_want(struct swarm *s, uint32_t piece);   /* into the picker */
+void group_unwant(struct swarm *s, uint32_t piece); /* out of it */
+void piece_unwant(struct swarm *s, uint32_t piece);
+void piece_announce(struct swarm *s, uint32_t piece);
+bool pieces_have_work(struct swarm *s);
+bool pieces_complete_work(struct swarm *s);
+
+/* holdings.c */
+void peer_has(struct swarm *s, uint32_t peer, uint32_t piece);
+bool peer_has_bitfield(struct swarm *s, uint32_t peer, const uint8_t *bytes, size_t bytes_count);
+void peer_has_not(struct swarm *s, uint32_t peer, uint32_t piece);
+void peer_has_all(struct swarm *s, uint32_t peer);
+void peer_has_nothing(struct swarm *s, uint32_t peer); /* when it leaves */
+
+/* buffers.c */
+struct block *buffer_block(struct swarm *s, uint32_t buffer, uint32_t block);
+uint32_t block_length(const struct swarm *s, uint32_t piece, uint32_t block);
+uint32_t buffer_of(const struct swarm *s, uint32_t piece); /* with verified content, or NONE */
+bool buffer_available(const struct swarm *s);
+uint32_t buffer_begin(struct swarm *s, uint32_t piece);
+uint32_t buffer_free_block(struct swarm *s, uint32_t buffer);
+void block_freed(struct swarm *s, uint32_t buffer, uint32_t block);
+void buffer_give_up(struct swarm *s, uint32_t buffer);
+void buffer_settle(struct swarm *s, uint32_t buffer);
+void buffer_block_received(struct swarm *s, uint32_t buffer, uint32_t block);
+void buffer_hashed(struct swarm *s, uint32_t buffer, uint32_t piece, bool ok);
+
+/* requests.c */
+struct request *request_at(const struct swarm *s, const struct peer *p, uint32_t at);
+uint32_t request_find(const struct swarm *s, const struct peer *p, uint32_t index, uint32_t begin);
+struct request request_remove(struct swarm *s, uint32_t peer, uint32_t at);
+void request_forget(struct swarm *s, uint32_t peer, uint32_t buffer, uint32_t block);
+void request_rejected(struct swarm *s, uint32_t peer, const struct peer_message *message);
+void requests_drop(struct swarm *s, uint32_t peer, bool cancel);
+void block_cancel_others(struct swarm *s, uint32_t buffer, uint32_t block);
+void refill(struct swarm *s, uint32_t peer); /* its pipeline may have room */
+void refill_all(struct swarm *s);
+bool requests_work(struct swarm *s);
+void requests_tick(struct swarm *s, uint32_t peer);
+
+/* receive.c */
+void block_arrived(struct swarm *s, uint32_t peer, const struct peer_message *message);
+void block_discarded(struct swarm *s, uint32_t peer, const struct peer_message *message);
+void receiving_abandon(struct swarm *s, uint32_t peer);
+void receiving_tick(struct swarm *s, uint32_t peer);
+
+/* choice.c */
+uint32_t choose_block(struct swarm *s, uint32_t peer, uint32_t *buffer);
+void peer_suggested(struct swarm *s, uint32_t peer, uint32_t piece);
+
+/* uploads.c */
+void upload_requested(struct swarm *s, uint32_t peer, const struct peer_message *message);
+void upload_cancelled(struct swarm *s, uint32_t peer, const struct peer_message *message);
+void upload_sent(struct swarm *s, uint32_t peer, const struct peer_message *message, bool ok);
+void upload_unreadable(struct swarm *s, uint32_t peer, const struct peer_message *message);
+void upload_interest(struct swarm *s, uint32_t peer, bool interested);
+void upload_leave(struct swarm *s, uint32_t peer);
+bool uploads_work(struct swarm *s);
+void uploads_tick(struct swarm *s);
+
+/* origin.c */
+MUST_USE bool origin_create(struct swarm *s);
+void origin_piece_has(struct swarm *s, uint32_t peer, uint32_t piece);
+void origin_requested(struct swarm *s, uint32_t peer, uint32_t piece, uint32_t length);
+void origin_leave(struct swarm *s, uint32_t peer);
+void origin_suggest(struct swarm *s, uint32_t peer);
+void origin_tick(struct swarm *s, uint32_t peer);
+
+/* blame.c */
+bool blame_may_send(const struct swarm *s, uint32_t buffer, uint32_t peer);
+void blame_involve(struct swarm *s, uint32_t buffer, uint32_t peer);
+bool blame_sender(struct swarm *s, uint32_t buffer, uint32_t peer);
+void blame_good(struct swarm *s, uint32_t buffer);
+void blame_bad(struct swarm *s, uint32_t buffer);
+void ban(struct swarm *s, const struct peer_address *address, const char *reason);
+bool banned(const struct swarm *s, const struct peer_address *address);
+
+/* durability.c */
+void content_verified(struct swarm *s, uint32_t piece);
+void piece_write(struct swarm *s, uint32_t piece);
+void piece_written(struct swarm *s, uint32_t piece, bool ok);
+void piece_is_written(struct swarm *s, uint32_t piece);
+void piece_uncount(struct swarm *s, uint32_t piece);
+void flush_done(struct swarm *s, uint64_t flush_id, bool ok);
+bool durability_work(struct swarm *s);
+bool durability_settle_work(struct swarm *s);
+
+/* announcer.c */
+void announcer_create(struct swarm *s);
+void announcer_reply(struct swarm *s, uint32_t tracker, bool ok, uint32_t interval_s);
+void announcer_completed(struct swarm *s);
+void announcer_stop(struct swarm *s);
+bool announcer_work(struct swarm *s);
+
+/* addresses.c */
+MUST_USE bool addresses_create(struct swarm *s);
+uint32_t address_add(struct swarm *s, const struct peer_address *address);
+void address_connected(struct swarm *s, const struct peer_address *address, uint32_t peer);
+void address_released(struct swarm *s, uint32_t index, bool worked);
+bool addresses_work(struct swarm *s);
+
+void *swarm_allocate(struct swarm *s, uint64_t count, size_t bytes);
+
+#endif

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What peers say (BEP 3, BEP 6, BEP 10, BEP 54), checked, and handed to whom it concerns. */
+#include "swarm/engine.h"
+
+static void choked(struct swarm *s, uint32_t peer)
+{
+	struct peer *p = &s->peers[peer];
+
+	p->peer_choking = true;
+	p->suggested_count = 0;
+	/* With BEP 6 each request is refused by name, and what is not refused still comes. */
+	if (!p->fast)
+		requests_drop(s, peer, false);
+}
+
+static void unchoked(struct swarm *s, uint32_t peer)
+{
+	s->peers[peer].peer_choking = false;
+	refill(s, peer);
+}
+
+static void told_bitfield(struct swarm *s, uint32_t peer, const struct peer_message *message)
+{
+	struct peer *p = &s->peers[peer];
+
+	if (p->have_seen)
+		peer_close(s, peer, "a bitfield that comes late or twice");
+	else if (!peer_has_bitfield(s, peer, message->bytes, message->bytes_count))
+		peer_close(s, peer, "a bitfield of another size");
+}
+
+static void told_all_or_none(struct swarm *s, uint32_t peer, bool all)
+{
+	struct peer *p = &s->peers[peer];
+
+	if (p->have_seen || !p->fast)
+		peer_close(s, peer, "have-all or have-none out of place");
+	else if (all)
+		peer_has_all(s, peer);
+	else
+		p->have_seen = true;
+}
+
+static void extended_handshake(struct swarm *s, uint32_t peer, const struct peer_message *message)
+{
+	struct peer *p = &s->peers[peer];
+	struct peer_extended_handshake handshake;
+
+	if (!peer_extended_handshake_parse(&handshake, message->bytes, message->bytes_count)) {
+		peer_close(s, peer, "an extended handshake that cannot be read");
+		return;
+	}
+	p->own = handshake.request_bytes_max > 0;
+	p->origin = handshake.origin;
+	p->id_donthave = handshake.id_donthave;
+	if (p->own)
+		p->request_bytes_max = handshake.request_bytes_max;
+	if (handshake.requests_max > 0)
+		p->requests_max = handshake.requests_max;
+	if (p->address_index == ADDRESS_NONE && handshake.listen_port != 0) {
+		struct peer_address address = p->address;
+
+		address.port = handshake.listen_port;
+		address_connected(s, &address, peer);
+	}
+	s->work |= WORK_UPLOAD;
+	refill(s, peer);
+}
+
+static void told_extended(struct swarm *s, uint32_t peer, const struct peer_message *message)
+{
+	if (message->extended_id == 0) {
+		extended_handshake(s, peer, message);
+	} else if (message->extended_id == PEER_EXTENSION_DONTHAVE && message->bytes_count == 4) {
+		uint32_t piece = be32_read(message->bytes);
+
+		if (piece < s->pieces_count)
+			peer_has_not(s, peer, piece);
+		else
+			peer_close(s, peer, "a piece that does not exist");
+	}
+}
+
+/* Ids whose index must name a piece. */
+static bool index_checked(enum peer_message_id id)
+{
+	return id == PEER_HAVE || id == PEER_SUGGEST || id == PEER_REQUEST || id == PEER_CANCEL ||
+	       id == PEER_REJECT || id == PEER_ALLOWED_FAST;
+}
+
+static bool needs_fast(enum peer_message_id id)
+{
+	return id == PEER_SUGGEST || id == PEER_REJECT || id == PEER_ALLOWED_FAST;
+}
+
+/* Ids that carry nothing but themselves. False: another id. */
+static bool told_plain(struct swarm *s, uint32_t peer, enum peer_message_id id)
+{
+	switch (id) {
+	case PEER_CHOKE:
+		choked(s, peer);
+		return true;
+	case PEER_UNCHOKE:
+		unchoked(s, peer);
+		return true;
+	case PEER_INTERESTED:
+		upload_interest(s, peer, true);
+		return true;
+	case PEER_NOT_INTERESTED:
+		upload_interest(s, peer, false);
+		return true;
+	case PEER_HAVE_ALL:
+		told_all_or_none(s, peer, true);
+		return true;
+	case PEER_HAVE_NONE:
+		told_all_or_none(s, peer, false);
+		return true;
+	default:
+		return false;
+	}
+}
+
+void peer_message(struct swarm *s, uint32_t peer, const struct peer_message *message)
+{
+	struct peer *p = &s->peers[peer];
+
+	if (p->state != PEER_OPEN)
+		return;
+	p->received_ns = s->now_ns;
+	if (index_checked(message->id) && message->index >= s->pieces_count) {
+		peer_close(s, peer, "a piece that does not exist");
+		return;
+	}
+	if (needs_fast(message->id) && !p->fast) {
+		peer_close(s, peer, "a message of an extension that was not agreed on");
+		return;
+	}
+	if (told_plain(s, peer, message->id))
+		return;
+	switch (message->id) {
+	case PEER_HAVE:
+		peer_has(s, peer, message->index);
+		break;
+	case PEER_BITFIELD:
+		told_bitfield(s, peer, message);
+		break;
+	case PEER_REQUEST:
+		upload_requested(s, peer, message);
+		break;
+	case PEER_CANCEL:
+		upload_cancelled(s, peer, message);
+		break;
+	case PEER_SUGGEST:
+		peer_suggested(s, peer, message->index);
+		break;
+	case PEER_REJECT:
+		request_rejected(s, peer, message);
+		break;
+	case PEER_EXTENDED:
+		told_extended(s, peer, message);
+		break;
+	default: /* keep-alive, port, allowed fast: nothing to do */
+		break;
+	}
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The origin's part in a swarm of our own nodes: it says by SUGGEST (BEP 6) which piece each should
+ * take from it, so that nothing leaves twice before everything has left once. A piece counts as
+ * held by the peers that have it and by those it is granted to; the least held goes next. So a
+ * grant whose receiver vanished counts as never given, and when everything has been given once the
+ * origin goes on with the rarest. It never waits: two grants are always open to each peer.
+ */
+#include "swarm/engine.h"
+
+#define OPEN_PIECES_MIN	 2
+#define OPEN_BYTES_MIN	 MIB
+#define GRANT_TIMEOUT_NS (20 * NS_PER_S)
+
+bool origin_create(struct swarm *s)
+{
+	uint32_t count = s->pieces_count;
+	uint32_t buckets_count = 2 * s->limits.peers_max + 2;
+
+	if (!s->settings.origin)
+		return true;
+	s->grants.order = swarm_allocate(s, count, sizeof(uint32_t));
+	s->grants.position = swarm_allocate(s, count, sizeof(uint32_t));
+	s->grants.availability = swarm_allocate(s, count, sizeof(uint16_t));
+	s->grants.bucket_start = swarm_allocate(s, buckets_count + 1, sizeof(uint32_t));
+	if (s->grants.order == NULL || s->grants.position == NULL ||
+		s->grants.availability == NULL || s->grants.bucket_start == NULL)
+		return false;
+	picker_init(&s->grants, count, buckets_count, &s->rng);
+	for (uint32_t piece = 0; piece < count; piece++)
+		if (!s->pieces[piece].zero && s->pieces[piece].leader == piece)
+			picker_want(&s->grants, piece);
+	return true;
+}
+
+static void grant(struct swarm *s, struct peer *p, uint32_t piece)
+{
+	p->grants[p->grants_count++] = (struct grant){.piece = piece, .given_ns = s->now_ns};
+	bitset_set(&p->covered, piece);
+	picker_available(&s->grants, piece);
+	wake_at(s, s->now_ns + GRANT_TIMEOUT_NS);
+}
+
+static void take_back(struct swarm *s, struct peer *p, uint32_t at)
+{
+	uint32_t piece = p->grants[at].piece;
+
+	picker_unavailable(&s->grants, piece);
+	if (!bitset_has(&p->has, piece))
+		bitset_clear(&p->covered, piece);
+	p->grants_count--;
+	memmove(&p->grants[at], &p->grants[at + 1], (p->grants_count - at) * sizeof(struct grant));
+}
+
+/* It has the piece now: a holder instead of a grant. */
+void origin_piece_has(struct swarm *s, uint32_t peer, uint32_t piece)
+{
+	struct peer *p = &s->peers[peer];
+
+	bitset_set(&p->covered, piece);
+	for (uint32_t i = p->grants_count; i-- > 0;)
+		if (p->grants[i].piece == piece)
+			take_back(s, p, i);
+	s->work |= WORK_UPLOAD;
+}
+
+void origin_requested(struct swarm *s, uint32_t peer, uint32_t piece, uint32_t length)
+{
+	struct peer *p = &s->peers[peer];
+
+	for (uint32_t i = 0; i < p->grants_count; i++) {
+		struct grant *grant = &p->grants[i];
+
+		if (grant->piece != piece)
+			continue;
+		grant->requested_bytes += length;
+		grant->given_ns = s->now_ns;
+		return;
+	}
+}
+
+void origin_leave(struct swarm *s, uint32_t peer)
+{
+	struct peer *p = &s->peers[peer];
+
+	while (p->grants_count > 0)
+		take_back(s, p, p->grants_count - 1);
+}
+
+void origin_tick(struct swarm *s, uint32_t peer)
+{
+	struct peer *p = &s->peers[peer];
+
+	for (uint32_t i = p->grants_count; i-- > 0;) {
+		uint64_t due_ns = p->grants[i].given_ns + GRANT_TIMEOUT_NS;
+
+		if (s->now_ns >= due_ns)
+			take_back(s, p, i);
+		else
+			wake_at(s, due_ns);
+	}
+}
+
+static bool enough_open(const struct swarm *s, const struct peer *p)
+{
+	uint32_t open_count = 0;
+	uint64_t open_bytes = 0;
+
+	for (uint32_t i = 0; i < p->grants_count; i++) {
+		uint32_t length = piece_length(s, p->grants[i].piece);
+
+		if (p->grants[i].requested_bytes >= length)
+			continue;
+		open_count++;
+		open_bytes += length - p->grants[i].requested_bytes;
+	}
+	return open_count >= OPEN_PIECES_MIN && open_bytes >= OPEN_BYTES_MIN;
+}
+
+/* Tops up the peer's open grants. */
+void origin_suggest(struct swarm *s, uint32_t peer)
+{
+	struct peer *p = &s->peers[peer];
+
+	if (!s->settings.origin || !p->own || !p->fast || !p->unchoked)
+		return;
+	while (p->grants_count < SUGGESTED_MAX && !enough_open(s, p)) {
+		uint32_t piece = picker_rarest(&s->grants, &p->covered, true);
+
+		if (piece == PIECE_NONE)
+			return;
+		grant(s, p, piece);
+		send_index(s, peer, PEER_SUGGEST, piece);
+	}
+}

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What we have asked each peer for: its pipeline, how deep it is, and what happens to requests that
+ * are refused or late. A late peer loses all its requests to the others and is then asked for one
+ * block at a time until it answers; a block that comes after all is still taken if it is wanted.
+ */
+#include "swarm/engine.h"
+
+#define DEPTH_FIRST	       8
+#define DEPTH_MIN	       4
+#define HORIZON_NS	       (250 * NS_PER_MS) /* of queue at a peer, beyond the round trip */
+#define LATENCY_HORIZON_MAX_NS NS_PER_S
+#define ESTIMATE_FIRST_NS      (3 * NS_PER_S)
+#define PATIENCE_MIN_NS	       (2 * NS_PER_S)
+#define PATIENCE_MAX_NS	       (60 * NS_PER_S)
+#define QUIET_NS	       (250 * NS_PER_MS)
+#define REJECTS_ROW_MAX	       3
+#define REQUESTS_A_UNIT	       64
+
+struct request *request_at(const struct swarm *s, const struct peer *p, uint32_t at)
+{
+	return &p->requests[(p->requests_first + at) % s->limits.requests_per_peer_max];
+}
+
+void refill(struct swarm *s, uint32_t peer)
+{
+	bitset_set(&s->refill, peer);
+	s->work |= WORK_REQUEST;
+}
+
+void refill_all(struct swarm *s)
+{
+	bitset_set_all(&s->refill);
+	s->work |= WORK_REQUEST;
+}
+
+/* ---- the ring ---- */
+
+uint32_t request_find(const struct swarm *s, const struct peer *p, uint32_t index, uint32_t begin)
+{
+	if (begin % s->limits.request_bytes != 0)
+		return BLOCK_NONE;
+	uint32_t block = begin / s->limits.request_bytes;
+
+	for (uint32_t i = 0; i < p->requests_count; i++) {
+		const struct request *r = request_at(s, p, i);
+
+		if (r->block == block && s->buffers[r->buffer].piece == index)
+			return i;
+	}
+	return BLOCK_NONE;
+}
+
+struct request request_remove(struct swarm *s, uint32_t peer, uint32_t at)
+{
+	struct peer *p = &s->peers[peer];
+	struct request removed = *request_at(s, p, at);
+	struct block *block = buffer_block(s, removed.buffer, removed.block);
+
+	/* Answers come in order: what is removed is nearly always the first. */
+	for (; at > 0; at--)
+		*request_at(s, p, at) = *request_at(s, p, at - 1);
+	p->requests_first = (p->requests_first + 1) % s->limits.requests_per_peer_max;
+	p->requests_count--;
+	if (block->holders[0] == peer)
+		block->holders[0] = block->holders[1];
+	block->holders_count--;
+	if (block->holders_count == 0 && block->state == BLOCK_WANTED)
+		block_freed(s, removed.buffer, removed.block);
+	return removed;
+}
+
+/* Gives one up without a word; it may still be answered. */
+void request_forget(struct swarm *s, uint32_t peer, uint32_t buffer, uint32_t block)
+{
+	struct peer *p = &s->peers[peer];
+	uint32_t at = request_find(s, p, s->buffers[buffer].piece, block * s->limits.request_bytes);
+
+	request_remove(s, peer, at);
+	p->stale_blocks++;
+	refill(s, peer);
+}
+
+static void send_request(
+	struct swarm *s, uint32_t peer, enum peer_message_id id, uint32_t buffer, uint32_t block)
+{
+	uint32_t piece = s->buffers[buffer].piece;
+
+	send_triple(
+		s, peer, id, piece, block * s->limits.request_bytes, block_length(s, piece, block));
+}
+
+void block_cancel_others(struct swarm *s, uint32_t buffer, uint32_t block)
+{
+	struct block *b = buffer_block(s, buffer, block);
+
+	while (b->holders_count > 0) {
+		uint32_t peer = b->holders[0];
+
+		send_request(s, peer, PEER_CANCEL, buffer, block);
+		request_forget(s, peer, buffer, block);
+	}
+}
+
+void requests_drop(struct swarm *s, uint32_t peer, bool cancel)
+{
+	struct peer *p = &s->peers[peer];
+
+	while (p->requests_count > 0) {
+		struct request r = request_remove(s, peer, 0);
+
+		p->stale_blocks++;
+		if (cancel)
+			send_request(s, peer, PEER_CANCEL, r.buffer, r.block);
+	}
+	/* Pieces that only this peer may fill would wait for it for ever. */
+	for (uint32_t i = 0; i < s->limits.buffers_count; i++)
+		if (s->buffers[i].state == BUFFER_ARRIVING && s->buffers[i].exclusive_peer == peer)
+			buffer_give_up(s, i);
+	p->buffer = SWARM_BUFFER_NONE;
+}
+
+/* ---- depth and patience ---- */
+
+static uint32_t depth(const struct swarm *s, const struct peer *p)
+{
+	uint32_t most = (uint32_t)u64_min(s->limits.requests_per_peer_max, p->requests_max);
+
+	if (p->snubbed)
+		return 1;
+	if (p->rate_bytes_per_s == 0)
+		return (uint32_t)u64_min(DEPTH_FIRST, most);
+	uint64_t horizon_ns = HORIZON_NS + 2 * u64_min(p->latency_min_ns, LATENCY_HORIZON_MAX_NS);
+	uint64_t bytes = p->rate_bytes_per_s / 1000 * (horizon_ns / NS_PER_MS);
+	uint64_t blocks = u64_max(bytes / s->limits.request_bytes + 1, DEPTH_MIN);
+
+	return (uint32_t)u64_min(blocks, most);
+}
+
+/* When a request that is sent now should long have been answered. */
+static uint64_t due(const struct swarm *s, const struct peer *p)
+{
+	uint64_t estimate_ns = p->latency_ns;
+
+	if (p->rate_bytes_per_s == 0) {
+		estimate_ns = ESTIMATE_FIRST_NS;
+	} else {
+		uint64_t queue = ((uint64_t)p->requests_count + 1) * s->limits.request_bytes;
+		uint64_t queue_ns = queue * NS_PER_S / p->rate_bytes_per_s;
+
+		estimate_ns = u64_max(estimate_ns, u64_min(queue_ns, PATIENCE_MAX_NS));
+	}
+	uint64_t patience_ns = u64_max(2 * estimate_ns, PATIENCE_MIN_NS) << u64_min(p->late_row, 5);
+
+	return s->now_ns + u64_min(patience_ns, PATIENCE_MAX_NS);
+}
+
+/* ---- asking ---- */
+
+static void request_block(struct swarm *s, uint32_t peer, uint32_t buffer, uint32_t block)
+{
+	struct peer *p = &s->peers[peer];
+	struct block *b = buffer_block(s, buffer, block);
+
+	if (p->requests_count == 0) { /* idle time says nothing about its rate */
+		p->window_ns = s->now_ns;
+		p->window_bytes = 0;
+	}
+	struct request r = {
+		.buffer = buffer, .block = block, .sent_ns = s->now_ns, .due_ns = due(s, p)};
+
+	blame_involve(s, buffer, peer);
+	if (b->holders_count == 0)
+		s->buffers[buffer].blocks_free--;
+	b->holders[b->holders_count++] = (uint16_t)peer;
+	p->requests_count++;
+	*request_at(s, p, p->requests_count - 1) = r;
+	wake_at(s, r.due_ns);
+	send_request(s, peer, PEER_REQUEST, buffer, block);
+}
+
+static bool is_late(const struct swarm *s, const struct peer *p)
+{
+	return p->requests_count > 0 && s->now_ns >= request_at(s, p, 0)->due_ns;
+}
+
+static void peer_late(struct swarm *s, uint32_t peer)
+{
+	struct peer *p = &s->peers[peer];
+
+	p->snubbed = true;
+	p->late_row++;
+	requests_drop(s, peer, true);
+}
+
+static void peer_refill(struct swarm *s, uint32_t peer)
+{
+	struct peer *p = &s->peers[peer];
+	uint32_t asked = 0;
+
+	if (p->state != PEER_OPEN)
+		return;
+	if (is_late(s, p))
+		peer_late(s, peer);
+	if (p->peer_choking || !p->am_interested || s->disk_failed ||
+		p->request_bytes_max < s->limits.request_bytes)
+		return;
+	if (s->now_ns < p->quiet_until_ns) {
+		wake_at(s, p->quiet_until_ns);
+		return;
+	}
+	for (; asked < REQUESTS_A_UNIT && p->requests_count < depth(s, p); asked++) {
+		uint32_t buffer;
+		uint32_t block = choose_block(s, peer, &buffer);
+
+		if (block == BLOCK_NONE)
+			return;
+		request_block(s, peer, buffer, block);
+	}
+	if (asked == REQUESTS_A_UNIT)
+		refill(s, peer);
+}
+
+bool requests_work(struct swarm *s)
+{
+	uint32_t before = s->effects_count;
+
+	while (s->effects_count == before) {
+		uint32_t peer = bitset_next_set(&s->refill, s->refill_cursor);
+
+		if (peer == BITSET_NONE)
+			peer = bitset_next_set(&s->refill, 0);
+		if (peer == BITSET_NONE) {
+			s->work &= ~(uint32_t)WORK_REQUEST;
+			return false;
+		}
+		bitset_clear(&s->refill, peer);
+		s->refill_cursor = peer + 1;
+		peer_refill(s, peer);
+	}
+	return true;
+}
+
+void requests_tick(struct swarm *s, uint32_t peer)
+{
+	struct peer *p = &s->peers[peer];
+
+	if (is_late(s, p) || (p->quiet_until_ns != 0 && s->now_ns >= p->quiet_until_ns)) {
+		p->quiet_until_ns = 0;
+		refill(s, peer);
+	} else if (p->requests_count > 0) {
+		wake_at(s, request_at(s, p, 0)->due_ns);
+	}
+}
+
+/* ---- refusals ---- */
+
+void request_rejected(struct swarm *s, uint32_t peer, const struct peer_message *message)
+{
+	struct peer *p = &s->peers[peer];
+	uint32_t at = request_find(s, p, message->index, message->begin);
+
+	refill(s, peer);
+	if (at == BLOCK_NONE) {
+		if (p->stale_blocks > 0)
+			p->stale_blocks--;
+		return;
+	}
+	request_remove(s, peer, at);
+	if (p->peer_choking)
+		return;
+	/* It unchoked us and refuses all the same: not at once again, and soon not this piece. */
+	p->rejects_row++;
+	p->quiet_until_ns = s->now_ns + (QUIET_NS << u64_min(p->rejects_row, 5));
+	if (p->rejects_row >= REJECTS_ROW_MAX)
+		peer_has_not(s, peer, message->index);
+}

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The public face of the engine: creation, inputs in, effects out, questions. */
+#include "swarm/engine.h"
+
+/* ---- creation ---- */
+
+void swarm_limits_default(struct swarm_limits *limits)
+{
+	*limits = (struct swarm_limits){
+		.peers_max = 64,
+		.peers_wanted = 32,
+		.addresses_max = 1024,
+		.upload_slots = 8,
+		.requests_per_peer_max = 256,
+		.incoming_requests_max = 512,
+		.buffers_count = 16,
+		.undurable_bytes_max = 32 * MIB,
+		.flush_bytes = 16 * MIB,
+		.flush_interval_ns = NS_PER_S,
+		.request_bytes = PEER_BLOCK_BYTES,
+	};
+}
+
+static bool settings_valid(const struct swarm_settings *settings)
+{
+	const struct swarm_limits *limits = &settings->limits;
+
+	if (settings->piece_bytes == 0 || settings->length_bytes == 0 ||
+		settings->pieces_count == UINT32_MAX - LISTS_COUNT ||
+		settings->pieces_count != u64_div_up(settings->length_bytes, settings->piece_bytes))
+		return false;
+	if (settings->trackers_count > TRACKERS_MAX ||
+		(settings->trackers_count > 0 && settings->tracker_tiers == NULL))
+		return false;
+	if (settings->zero_pieces != NULL &&
+		settings->zero_pieces->bits_count != settings->pieces_count)
+		return false;
+	if (settings->piece_hashes != NULL && settings->piece_hash_bytes == 0)
+		return false;
+	return limits->peers_max >= 1 && limits->peers_max <= 1024 && limits->addresses_max >= 1 &&
+	       limits->upload_slots >= 1 && limits->requests_per_peer_max >= 1 &&
+	       limits->requests_per_peer_max <= 4096 && limits->incoming_requests_max >= 1 &&
+	       limits->incoming_requests_max <= 65536 && limits->buffers_count >= 2 &&
+	       limits->buffers_count <= 65536 && limits->request_bytes >= PEER_BLOCK_BYTES &&
+	       limits->request_bytes <= PEER_REQUEST_BYTES_MAX &&
+	       (limits->request_bytes & (limits->request_bytes - 1)) == 0;
+}
+
+void *swarm_allocate(struct swarm *s, uint64_t count, size_t bytes)
+{
+	if (s->allocations_count == ALLOCATIONS_MAX || count > SIZE_MAX / bytes)
+		return NULL;
+	void *memory = s->allocator.allocate(s->allocator.context, (size_t)count * bytes);
+
+	if (memory != NULL)
+		s->allocations[s->allocations_count++] = memory;
+	return memory;
+}
+
+static bool create_buffers(struct swarm *s)
+{
+	const struct swarm_limits *limits = &s->limits;
+
+	s->blocks_per_piece = (uint32_t)u64_div_up(s->settings.piece_bytes, limits->request_bytes);
+	/* The most that one input or one unit of work can queue, twice over. */
+	s->effects_max = 4 * limits->peers_max + 2 * limits->requests_per_peer_max + 512;
+	s->buffers = swarm_allocate(s, limits->buffers_count, sizeof(struct buffer));
+	s->blocks = swarm_allocate(
+		s, (uint64_t)limits->buffers_count * s->blocks_per_piece, sizeof(struct block));
+	s->effects = swarm_allocate(s, s->effects_max, sizeof(struct swarm_effect));
+	return s->buffers != NULL && s->blocks != NULL && s->effects != NULL;
+}
+
+static bool create_peers(struct swarm *s)
+{
+	const struct swarm_limits *limits = &s->limits;
+	uint64_t count = limits->peers_max;
+	size_t words = BITSET_WORDS(s->pieces_count);
+	bool origin = s->settings.origin;
+	uint64_t *refill_words = swarm_allocate(s, BITSET_WORDS(count), sizeof(uint64_t));
+	uint64_t *has = swarm_allocate(s, count * words, sizeof(uint64_t));
+	uint64_t *covered = swarm_allocate(s, origin ? count * words : 1, sizeof(uint64_t));
+	struct request *requests =
+		swarm_allocate(s, count * limits->requests_per_peer_max, sizeof(struct request));
+	struct incoming *incoming =
+		swarm_allocate(s, count * limits->incoming_requests_max, sizeof(struct incoming));
+
+	s->peers = swarm_allocate(s, count, sizeof(struct peer));
+	if (refill_words == NULL || has == NULL || covered == NULL || requests == NULL ||
+		incoming == NULL || s->peers == NULL)
+		return false;
+	bitset_init(&s->refill, refill_words, limits->peers_max);
+	for (uint32_t i = 0; i < limits->peers_max; i++) {
+		struct peer *p = &s->peers[i];
+
+		bitset_init(&p->has, has + i * words, s->pieces_count);
+		if (origin)
+			bitset_init(&p->covered, covered + i * words, s->pieces_count);
+		p->requests = requests + (size_t)i * limits->requests_per_peer_max;
+		p->incoming = incoming + (size_t)i * limits->incoming_requests_max;
+	}
+	return true;
+}
+
+struct swarm *swarm_create(
+	const struct swarm_settings *settings, const struct swarm_allocator *allocator)
+{
+	if (!settings_valid(settings))
+		return NULL;
+	struct swarm *s = allocator->allocate(allocator->context, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	s->settings = *settings;
+	s->limits = settings->limits;
+	s->allocator = *allocator;
+	s->pieces_count = settings->pieces_count;
+	s->deadline_ns = NEVER;
+	s->assessed = settings->all_durable;
+	rng_seed(&s->rng, settings->seed);
+	if (!create_buffers(s) || !create_peers(s) || !addresses_create(s) || !pieces_create(s) ||
+		!origin_create(s))
+		return swarm_destroy(s);
+	announcer_create(s);
+	/* Borrowed for creation only. */
+	s->settings.zero_pieces = NULL;
+	s->settings.tracker_tiers = NULL;
+	return s;
+}
+
+struct swarm *swarm_destroy(struct swarm *s)
+{
+	if (s == NULL || s->allocator.release == NULL)
+		return NULL;
+	struct swarm_allocator allocator = s->allocator;
+
+	while (s->allocations_count > 0)
+		allocator.release(allocator.context, s->allocations[--s->allocations_count]);
+	allocator.release(allocator.context, s);
+	return NULL;
+}
+
+/* ---- inputs ---- */
+
+static void start(struct swarm *s)
+{
+	if (s->started)
+		return;
+	s->started = true;
+	s->work |= WORK_ANNOUNCE | WORK_CONNECT | WORK_COMPLETE | WORK_WRITE;
+}
+
+static void stop(struct swarm *s)
+{
+	if (s->stopped)
+		return;
+	s->stopped = true;
+	announcer_stop(s);
+	for (uint32_t i = 0; i < s->peers_top; i++)
+		peer_close(s, i, "stopped");
+}
+
+static void tick(struct swarm *s)
+{
+	s->deadline_ns = NEVER;
+	peers_tick(s);
+	uploads_tick(s);
+	s->work |= WORK_WRITE | WORK_CONNECT | WORK_ANNOUNCE;
+}
+
+static void handle_peer(struct swarm *s, const struct swarm_input *input)
+{
+	uint32_t peer = input->peer;
+
+	/* What was under way when the connection ended is no news. */
+	if (peer >= s->limits.peers_max || s->peers[peer].state == PEER_FREE ||
+		s->peers[peer].generation != input->generation)
+		return;
+	switch (input->kind) {
+	case SWARM_IN_CONNECTED:
+		peer_connected(s, peer);
+		break;
+	case SWARM_IN_CONNECT_FAILED:
+	case SWARM_IN_DISCONNECTED:
+		peer_gone(s, peer);
+		break;
+	case SWARM_IN_HANDSHAKE:
+		peer_handshake(s, peer, input->handshake);
+		break;
+	case SWARM_IN_MESSAGE:
+		peer_message(s, peer, input->message);
+		break;
+	case SWARM_IN_BLOCK:
+		block_arrived(s, peer, input->message);
+		break;
+	case SWARM_IN_BLOCK_DISCARDED:
+		block_discarded(s, peer, input->message);
+		break;
+	case SWARM_IN_BLOCK_SENT:
+		upload_sent(s, peer, input->message, input->ok);
+		break;
+	case SWARM_IN_BLOCK_UNREADABLE:
+		upload_unreadable(s, peer, input->message);
+		break;
+	default:
+		break;
+	}
+}
+
+static void handle_piece(struct swarm *s, const struct swarm_input *input)
+{
+	uint32_t piece = input->piece;
+
+	if (piece >= s->pieces_count)
+		return;
+	switch (input->kind) {
+	case SWARM_IN_PIECE_PRESENT:
+		piece_present(s, piece);
+		break;
+	case SWARM_IN_PIECE_ABSENT:
+		piece_absent(s, piece);
+		break;
+	case SWARM_IN_PIECE_BAD:
+		piece_bad(s, piece);
+		break;
+	case SWARM_IN_HASHED:
+		if (input->buffer < s->limits.buffers_count)
+			buffer_hashed(s, input->buffer, piece, input->ok);
+		break;
+	case SWARM_IN_WRITTEN:
+		piece_written(s, piece, input->ok);
+		break;
+	default:
+		break;
+	}
+}
+
+void swarm_handle(struct swarm *s, uint64_t now_ns, const struct swarm_input *input)
+{
+	s->now_ns = u64_max(s->now_ns, now_ns);
+	switch (input->kind) {
+	case SWARM_IN_START:
+		start(s);
+		break;
+	case SWARM_IN_TICK:
+		break;
+	case SWARM_IN_STOP:
+		stop(s);
+		break;
+	case SWARM_IN_ASSESS_DONE:
+		pieces_assess_done(s);
+		break;
+	case SWARM_IN_ADDRESS:
+		(void)address_add(s, &input->address);
+		break;
+	case SWARM_IN_ACCEPTED:
+		peer_accept(s, input);
+		break;
+	case SWARM_IN_FLUSHED:
+		flush_done(s, input->flush_id, input->ok);
+		break;
+	case SWARM_IN_TRACKER_REPLY:
+		announcer_reply(s, input->tracker, input->ok, input->interval_s);
+		break;
+	case SWARM_IN_PIECE_PRESENT:
+	case SWARM_IN_PIECE_ABSENT:
+	case SWARM_IN_PIECE_BAD:
+	case SWARM_IN_HASHED:
+	case SWARM_IN_WRITTEN:
+		handle_piece(s, input);
+		break;
+	default:
+		handle_peer(s, input);
+		break;
+	}
+	if (s->now_ns >= s->deadline_ns)
+		tick(s);
+}
+
+/* ---- effects ---- */
+
+/* One unit of the first kind of work there is. What frees things comes before what takes them. */
+static bool work_once(struct swarm *s)
+{
+	static const struct {
+		enum work kind;
+		bool (*unit)(struct swarm *s);
+	} units[] = {
+		{WORK_CLOSE, peers_close_work},
+		{WORK_SETTLE, durability_settle_work},
+		{WORK_HAVE, pieces_have_work},
+		{WORK_WRITE, durability_work},
+		{WORK_UPLOAD, uploads_work},
+		{WORK_REQUEST, requests_work},
+		{WORK_CONNECT, addresses_work},
+		{WORK_ANNOUNCE, announcer_work},
+		{WORK_COMPLETE, pieces_complete_work},
+	};
+
+	for (size_t i = 0; i < ARRAY_COUNT(units); i++)
+		if ((s->work & (uint32_t)units[i].kind) != 0 && units[i].unit(s))
+			return true;
+	return false;
+}
+
+bool swarm_next_effect(struct swarm *s, struct swarm_effect *effect)
+{
+	while (s->effects_count == 0)
+		if (!work_once(s))
+			return false;
+	return effect_pop(s, effect);
+}
+
+uint64_t swarm_deadline_ns(const struct swarm *s)
+{
+	return s->deadline_ns;
+}
+
+/* ---- questions ---- */
+
+enum swarm_piece_state swarm_piece_state(const struct swarm *s, uint32_t piece)
+{
+	return piece < s->pieces_count ? (enum swarm_piece_state)s->pieces[piece].state
+				       : SWARM_PIECE_UNKNOWN;
+}
+
+void swarm_status(const struct swarm *s, struct swarm_status *status)
+{
+	*status = s->status;
+	status->pieces_durable_count = s->durable_count;
+	status->left_bytes = s->settings.length_bytes - s->status.durable_bytes;
+	status->known_addresses_count = s->addresses_count;
+	status->complete = s->complete;
+	status->disk_failed = s->disk_failed;
+	for (uint32_t i = 0; i < s->peers_top; i++) {
+		const struct peer *p = &s->peers[i];
+
+		status->peers_count += p->state == PEER_OPEN;
+		status->seeds_count += p->state == PEER_OPEN && p->has_count == s->pieces_count;
+	}
+}

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Serving: who holds an upload slot, whose requests are taken, and which block leaves next. No
+ * tit-for-tat: slots go to those who lack most, and round to the others after a while.
+ */
+#include "swarm/engine.h"
+
+#define SENDS_A_PEER	    8 /* blocks handed to the driver per peer */
+#define REJECTS_A_UNIT	    64
+#define SLOT_MIN_NS	    NS_PER_S	   /* between two changes of one peer's slot */
+#define ROTATE_NS	    (3 * NS_PER_S) /* a slot's term while others wait */
+#define REQUEST_BYTES_MAX   (128 * KIB)	   /* what some foreign clients ask for at most */
+#define IDLE_REQUESTS_EXTRA 1024
+
+static struct incoming *incoming_at(const struct swarm *s, const struct peer *p, uint32_t at)
+{
+	return &p->incoming[(p->incoming_first + at) % s->limits.incoming_requests_max];
+}
+
+static struct incoming incoming_remove(struct swarm *s, struct peer *p, uint32_t at)
+{
+	struct incoming removed = *incoming_at(s, p, at);
+
+	for (; at > 0; at--)
+		*incoming_at(s, p, at) = *incoming_at(s, p, at - 1);
+	p->incoming_first = (p->incoming_first + 1) % s->limits.incoming_requests_max;
+	p->incoming_count--;
+	return removed;
+}
+
+static void reject(struct swarm *s, uint32_t peer, const struct incoming *what)
+{
+	if (s->peers[peer].fast)
+		send_triple(s, peer, PEER_REJECT, what->index, what->begin, what->length);
+}
+
+/* ---- requests ---- */
+
+static bool within_piece(const struct swarm *s, const struct incoming *what)
+{
+	return what->length > 0 &&
+	       what->length <= u64_max(REQUEST_BYTES_MAX, s->limits.request_bytes) &&
+	       (uint64_t)what->begin + what->length <= piece_length(s, what->index);
+}
+
+void upload_requested(struct swarm *s, uint32_t peer, const struct peer_message *message)
+{
+	struct peer *p = &s->peers[peer];
+	struct incoming what = {message->index, message->begin, message->length};
+
+	if (!within_piece(s, &what)) {
+		peer_close(s, peer, "a request outside of its piece");
+		return;
+	}
+	if (p->unchoked && piece_have(s, what.index) &&
+		p->incoming_count < s->limits.incoming_requests_max) {
+		p->incoming_count++;
+		*incoming_at(s, p, p->incoming_count - 1) = what;
+		p->idle_requests = 0;
+		origin_requested(s, peer, what.index, what.length);
+		s->work |= WORK_UPLOAD;
+		return;
+	}
+	/* It crossed our choke, or it asks for what we do not have, or for too much at a time. That
+	 * happens; without end it does not. */
+	if (++p->idle_requests > s->limits.incoming_requests_max + IDLE_REQUESTS_EXTRA)
+		peer_close(s, peer, "it asks for what it cannot have");
+	else
+		reject(s, peer, &what);
+}
+
+static bool is_same(const struct incoming *what, const struct peer_message *message)
+{
+	return what->index == message->index && what->begin == message->begin &&
+	       what->length == message->length;
+}
+
+void upload_cancelled(struct swarm *s, uint32_t peer, const struct peer_message *message)
+{
+	struct peer *p = &s->peers[peer];
+
+	for (uint32_t i = 0; i < p->incoming_count; i++) {
+		if (!is_same(incoming_at(s, p, i), message))
+			continue;
+		struct incoming what = incoming_remove(s, p, i);
+
+		reject(s, peer, &what);
+		return;
+	}
+	for (uint32_t i = 0; i < p->sends_count; i++) {
+		if (!is_same(&p->sends[i].what, message) || p->sends[i].cancelled)
+			continue;
+		p->sends[i].cancelled = true;
+		struct swarm_effect *effect = effect_peer(s, SWARM_EFFECT_CANCEL_SEND, peer);
+
+		effect->message = *message;
+		effect->message.id = PEER_PIECE;
+		return;
+	}
+}
+
+/* ---- sending ---- */
+
+static void release_send(struct swarm *s, uint32_t peer, uint32_t at)
+{
+	struct peer *p = &s->peers[peer];
+	uint32_t buffer = p->sends[at].buffer;
+
+	p->sends_count--;
+	memmove(&p->sends[at], &p->sends[at + 1],
+		(p->sends_count - at) * sizeof(struct outgoing_block));
+	if (buffer != SWARM_BUFFER_NONE) {
+		s->buffers[buffer].sends_count--;
+		buffer_settle(s, buffer);
+	}
+	s->work |= WORK_UPLOAD;
+}
+
+static uint32_t find_send(const struct peer *p, const struct peer_message *message)
+{
+	for (uint32_t i = 0; i < p->sends_count; i++)
+		if (is_same(&p->sends[i].what, message))
+			return i;
+	return SENDS_MAX;
+}
+
+void upload_sent(struct swarm *s, uint32_t peer, const struct peer_message *message, bool ok)
+{
+	struct peer *p = &s->peers[peer];
+	uint32_t at = find_send(p, message);
+
+	if (at == SENDS_MAX)
+		return;
+	if (ok)
+		s->status.sent_bytes += message->length;
+	else
+		reject(s, peer, &p->sends[at].what);
+	release_send(s, peer, at);
+}
+
+void upload_unreadable(struct swarm *s, uint32_t peer, const struct peer_message *message)
+{
+	struct peer *p = &s->peers[peer];
+	uint32_t at = find_send(p, message);
+
+	if (at == SENDS_MAX)
+		return;
+	reject(s, peer, &p->sends[at].what);
+	release_send(s, peer, at);
+	if (!p->fast)
+		peer_close(s, peer, "a block that was promised cannot be read");
+}
+
+static void send_block(struct swarm *s, uint32_t peer, const struct incoming *what)
+{
+	struct peer *p = &s->peers[peer];
+	struct swarm_effect *effect = effect_peer(s, SWARM_EFFECT_SEND_BLOCK, peer);
+	uint32_t buffer = buffer_of(s, what->index);
+
+	effect->message.id = PEER_PIECE;
+	effect->message.index = what->index;
+	effect->message.begin = what->begin;
+	effect->message.length = what->length;
+	effect->buffer = buffer;
+	p->sends[p->sends_count++] = (struct outgoing_block){.what = *what, .buffer = buffer};
+	if (buffer != SWARM_BUFFER_NONE) {
+		s->buffers[buffer].sends_count++;
+		s->buffers[buffer].used_ns = s->now_ns;
+	}
+}
+
+static void serve(struct swarm *s, uint32_t peer)
+{
+	struct peer *p = &s->peers[peer];
+
+	if (p->rejecting) {
+		for (uint32_t i = 0; i < REJECTS_A_UNIT && p->incoming_count > 0; i++) {
+			struct incoming what = incoming_remove(s, p, 0);
+
+			reject(s, peer, &what);
+		}
+		p->rejecting = p->incoming_count > 0;
+		return;
+	}
+	while (p->unchoked && p->incoming_count > 0 && p->sends_count < SENDS_A_PEER) {
+		struct incoming what = incoming_remove(s, p, 0);
+
+		if (piece_have(s, what.index))
+			send_block(s, peer, &what);
+		else /* lost since it was asked for */
+			reject(s, peer, &what);
+	}
+}
+
+/* ---- slots ---- */
+
+static void choke(struct swarm *s, uint32_t peer)
+{
+	struct peer *p = &s->peers[peer];
+
+	p->unchoked = false;
+	p->slot_ns = s->now_ns;
+	s->slots_count--;
+	origin_leave(s, peer);
+	send_plain(s, peer, PEER_CHOKE);
+	if (p->fast)
+		p->rejecting = p->incoming_count > 0;
+	else
+		p->incoming_count = 0;
+	s->work |= WORK_UPLOAD;
+}
+
+static void unchoke(struct swarm *s, uint32_t peer)
+{
+	struct peer *p = &s->peers[peer];
+
+	p->unchoked = true;
+	p->slot_ns = s->now_ns;
+	p->idle_requests = 0;
+	s->slots_count++;
+	origin_suggest(s, peer); /* before it chooses for itself */
+	send_plain(s, peer, PEER_UNCHOKE);
+}
+
+static bool waits(const struct peer *p)
+{
+	return p->state == PEER_OPEN && p->peer_interested && !p->unchoked && !p->rejecting;
+}
+
+/* Of those who wait: who has least, then who waits longest. Sets *others when somebody has to wait
+ * until it may change again. */
+static uint32_t neediest(struct swarm *s)
+{
+	uint32_t best = SWARM_PEER_NONE;
+
+	for (uint32_t i = 0; i < s->peers_top; i++) {
+		const struct peer *p = &s->peers[i];
+
+		if (!waits(p))
+			continue;
+		if (p->slot_ns != 0 && s->now_ns < p->slot_ns + SLOT_MIN_NS) {
+			wake_at(s, p->slot_ns + SLOT_MIN_NS);
+			continue;
+		}
+		const struct peer *b = best == SWARM_PEER_NONE ? NULL : &s->peers[best];
+
+		if (b == NULL || p->has_count < b->has_count ||
+			(p->has_count == b->has_count && p->slot_ns < b->slot_ns))
+			best = i;
+	}
+	return best;
+}
+
+void upload_interest(struct swarm *s, uint32_t peer, bool interested)
+{
+	struct peer *p = &s->peers[peer];
+
+	if (p->peer_interested == interested)
+		return;
+	p->peer_interested = interested;
+	if (!interested && p->unchoked)
+		choke(s, peer);
+	s->work |= WORK_UPLOAD;
+}
+
+void upload_leave(struct swarm *s, uint32_t peer)
+{
+	struct peer *p = &s->peers[peer];
+
+	while (p->sends_count > 0)
+		release_send(s, peer, p->sends_count - 1);
+	p->incoming_count = 0;
+	p->peer_interested = p->rejecting = false;
+	if (p->unchoked)
+		s->slots_count--;
+	p->unchoked = false;
+	s->work |= WORK_UPLOAD;
+}
+
+bool uploads_work(struct swarm *s)
+{
+	uint32_t before = s->effects_count;
+
+	for (uint32_t i = 0; i < s->peers_top; i++) {
+		uint32_t peer = (s->upload_cursor + i) % s->peers_top;
+
+		if (s->peers[peer].state != PEER_OPEN)
+			continue;
+		serve(s, peer);
+		origin_suggest(s, peer);
+		if (s->effects_count != before) {
+			s->upload_cursor = peer + 1;
+			return true;
+		}
+	}
+	uint32_t next = s->slots_count < s->limits.upload_slots ? neediest(s) : SWARM_PEER_NONE;
+
+	if (next != SWARM_PEER_NONE) {
+		unchoke(s, next);
+		return true;
+	}
+	s->work &= ~(uint32_t)WORK_UPLOAD;
+	return false;
+}
+
+/* While others wait, the slot that was held longest goes round. */
+void uploads_tick(struct swarm *s)
+{
+	uint32_t longest = SWARM_PEER_NONE;
+	bool waiting = false;
+
+	s->work |= WORK_UPLOAD;
+	for (uint32_t i = 0; i < s->peers_top; i++) {
+		const struct peer *p = &s->peers[i];
+
+		waiting |= waits(p);
+		if (p->state == PEER_OPEN && p->unchoked &&
+			(longest == SWARM_PEER_NONE || p->slot_ns < s->peers[longest].slot_ns))
+			longest = i;
+	}
+	if (!waiting || s->slots_count < s->limits.upload_slots || longest == SWARM_PEER_NONE)
+		return;
+	uint64_t due_ns = s->peers[longest].slot_ns + ROTATE_NS;
+
+	if (s->now_ns >= due_ns)
+		choke(s, longest);
+	else
+		wake_at(s, due_ns);
+}
