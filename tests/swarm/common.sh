@@ -103,7 +103,7 @@ for line in open(sys.argv[1]):
 print(value)' "$WORK/$1.out" "$2"
 }
 
-has_event() { grep -q "\"event\":\"$2\"" "$WORK/$1.out"; }
+has_event() { grep -q "\"event\":\"$2\"" "$WORK/$1.out" 2>/dev/null; }
 no_event() { ! has_event "$@"; }
 ready() { has_event "$1" progress; }
 same() { cmp -s "$WORK/image" "$WORK/$1"; }
