@@ -120,12 +120,19 @@ $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -ffunction-sections -fdata-sections -MMD -MP -c -o $@ $<
 
-# Fuzz targets compile the pure sources themselves, with coverage.
-build/fuzz/%: tests/fuzz/%.c $(PURE_C) $(wildcard lib/*.h wire/*.h) runtime/crypto.c Makefile
+# Fuzz targets: the pure sources again, by clang, with its coverage and sanitizers.
+FUZZ_CFLAGS := -std=gnu11 -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all
+
+build/fuzz/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CLANG) $(CPPFLAGS) -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined \
-		-fno-sanitize-recover=all -o $@ $< $(filter lib/%.c wire/%.c,$(PURE_C)) lib/failure.c \
-		runtime/crypto.c -lcrypto
+	$(CLANG) $(CPPFLAGS) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c -o $@ $<
+
+build/fuzz/libpure.a: $(patsubst %.c,build/fuzz/obj/%.o,$(PURE_C))
+	@rm -f $@
+	$(AR) qcs $@ $^
+
+$(FUZZERS): build/fuzz/%: build/fuzz/obj/tests/fuzz/%.o build/fuzz/libpure.a
+	$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^
 
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

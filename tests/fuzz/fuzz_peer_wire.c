@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Any bytes as what a peer sends: first byte chooses, then a handshake or a stream of messages. */
+#include "tests/fuzz/check.h"
+#include "wire/peer_wire.h"
+
+#define MESSAGE_MAX (64 * 1024)
+
+static void check_extended(const uint8_t *bytes, size_t bytes_count)
+{
+	struct peer_extended_handshake handshake;
+	struct peer_extended_handshake again;
+	uint8_t copy[512];
+
+	if (!peer_extended_handshake_parse(&handshake, bytes, bytes_count))
+		return;
+	size_t written = peer_extended_handshake_write(&handshake, copy, sizeof(copy));
+
+	CHECK(written > 0);
+	CHECK(peer_extended_handshake_parse(&again, copy, written));
+	CHECK(memcmp(&again, &handshake, sizeof(again)) == 0);
+}
+
+static void check_handshake(const uint8_t *data, size_t size)
+{
+	struct peer_handshake handshake;
+	uint8_t copy[PEER_HANDSHAKE_BYTES];
+
+	if (size < PEER_HANDSHAKE_BYTES || !peer_handshake_parse(&handshake, data))
+		return;
+	peer_handshake_write(copy, &handshake);
+	CHECK(memcmp(copy, data, sizeof(copy)) == 0);
+}
+
+static void check_stream(const uint8_t *data, size_t size)
+{
+	static uint8_t copy[MESSAGE_MAX + 4];
+
+	while (true) {
+		struct peer_message message;
+		size_t used;
+		size_t needed;
+		enum peer_parse result = peer_message_parse(
+			&message, data, size, MESSAGE_MAX, PEER_BLOCK_BYTES, &used, &needed);
+
+		if (result == PEER_PARSE_BAD)
+			return;
+		if (result == PEER_PARSE_MORE) {
+			CHECK(needed > size && used == 0);
+			return;
+		}
+		CHECK(used > 0 && used <= size && used == needed);
+		if (result == PEER_PARSE_MESSAGE) {
+			CHECK(peer_message_write(&message, copy, sizeof(copy)) == used);
+			CHECK(memcmp(copy, data, used) == 0);
+			if (message.id == PEER_EXTENDED && message.extended_id == 0)
+				check_extended(message.bytes, message.bytes_count);
+		}
+		data += used;
+		size -= used;
+		if (result == PEER_PARSE_MESSAGE && message.id == PEER_PIECE) {
+			size_t block = (size_t)u64_min(message.length, size);
+
+			data += block;
+			size -= block;
+		}
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	if (size == 0)
+		return 0;
+	if (data[0] == 'h')
+		check_handshake(data + 1, size - 1);
+	else if (data[0] == 'x')
+		check_extended(data + 1, size - 1);
+	else
+		check_stream(data + 1, size - 1);
+	return 0;
+}
