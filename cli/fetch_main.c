@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/commands.h"
 #include "cli/metainfo_file.h"
@@ -145,6 +146,7 @@ int fetch_main(int argc, char **argv)
 	struct failure failure;
 	const char *metainfo_path;
 	int status;
+	bool existed;
 
 	switch (parse(&options, argc, argv, &metainfo_path)) {
 	case PARSE_HELP:
@@ -154,8 +156,10 @@ int fetch_main(int argc, char **argv)
 	case PARSE_OK:
 		break;
 	}
-	if (check_options(&options, &failure) &&
-		metainfo_file_open(&file, metainfo_path, &failure) &&
+	if (!check_options(&options, &failure))
+		return transfer_run_fail("fetch", options.run.json, &failure);
+	existed = access(options.to, F_OK) == 0;
+	if (metainfo_file_open(&file, metainfo_path, &failure) &&
 		check_metainfo(&options, &file, &failure) &&
 		open_target(&options, &file.metainfo, &failure)) {
 		options.run.metainfo = &file.metainfo;
@@ -164,6 +168,9 @@ int fetch_main(int argc, char **argv)
 	} else {
 		status = transfer_run_fail("fetch", options.run.json, &failure);
 	}
+	/* A target that was made for nothing goes again. */
+	if (!existed && !options.run.started)
+		(void)unlink(options.to);
 	metainfo_file_close(&file);
 	return status;
 }

@@ -13,7 +13,8 @@ static const struct command commands[] = {
 int main(int argc, char **argv)
 {
 	return command_dispatch("swarmboot",
-		"swarmboot images bare metal: machines PXE-boot, join a BitTorrent swarm and write a\n"
+		"swarmboot images bare metal: machines PXE-boot, join a BitTorrent swarm and write "
+		"a\n"
 		"disk image straight to their disks.",
 		commands, ARRAY_COUNT(commands), argc, argv);
 }

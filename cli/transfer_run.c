@@ -259,7 +259,7 @@ static int verdict(const struct foreground *foreground)
 	return transfer_run_fail(run->command, run->json, &failure);
 }
 
-int transfer_run(const struct transfer_run *run)
+int transfer_run(struct transfer_run *run)
 {
 	struct foreground foreground = {.run = run};
 	struct rlimit descriptors;
@@ -276,6 +276,7 @@ int transfer_run(const struct transfer_run *run)
 		finish(&foreground);
 		return transfer_run_fail(run->command, run->json, &failure);
 	}
+	run->started = true;
 	log_info("%s %s: %u pieces, listening on port %u", run->command, run->metainfo->name,
 		run->metainfo->pieces_count, session_port(foreground.session));
 	foreground.progress.quiet = run->json;

@@ -24,10 +24,11 @@ struct transfer_run {
 	bool json;
 	uint64_t memory_bytes;
 	uint64_t seed_of_choices;
+	bool started; /* set by transfer_run: the device may have been written to */
 };
 
 /* Runs until complete (without stay), failed or told to stop. Returns the exit status. */
-MUST_USE int transfer_run(const struct transfer_run *run);
+MUST_USE int transfer_run(struct transfer_run *run);
 
 /* Says what went wrong, as JSON too when that is wanted; returns the exit status. */
 int transfer_run_fail(const char *command, bool json, const struct failure *failure);

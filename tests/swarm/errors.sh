@@ -65,6 +65,7 @@ refused seed_of_another_image 1 "digest-mismatch" "$BIN" seed "$WORK/image.torre
 seed good 7101
 refused port_in_use 1 "address-in-use" "$BIN" fetch "$WORK/image.torrent" --to "$WORK/p.img" \
 	--unsigned --listen 127.0.0.1:7101
+check port_in_use_makes_nothing [ ! -e "$WORK/p.img" ]
 refused not_our_address 1 "listen on" "$BIN" fetch "$WORK/image.torrent" --to "$WORK/p.img" \
 	--unsigned --listen 192.0.2.1:7102
 
