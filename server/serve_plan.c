@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Plans, signed for one node and one nonce, and the metainfo that they name. */
+#include "server/http.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/log.h"
+
+#define RETRY_AFTER_S "5"
+
+static void reply_later(struct evhttp_request *request, const char *why)
+{
+	if (evhttp_add_header(
+		    evhttp_request_get_output_headers(request), "Retry-After", RETRY_AFTER_S) != 0)
+		log_error("no memory for a header");
+	http_reply_text(request, HTTP_SERVUNAVAIL, why);
+}
+
+static void plan_fill_trackers(const struct server *server, struct plan *plan)
+{
+	char address[INET_ADDRSTRLEN];
+	uint8_t ip[4];
+
+	inet_ntop(AF_INET, &server->settings.address, address, sizeof(address));
+	plan->trackers_count = 2;
+	snprintf(plan->trackers[0].url, sizeof(plan->trackers[0].url), "%s/announce", server->url);
+	snprintf(plan->trackers[1].url, sizeof(plan->trackers[1].url), "udp://%s:%u", address,
+		server->settings.tracker_port);
+	plan->trackers[1].tier = 1;
+	memcpy(ip, &server->settings.address.s_addr, sizeof(ip));
+	plan->peers_count = 1;
+	peer_address_from4(&plan->peers[0], ip, origins_port(server->origins));
+}
+
+/* What an imaging or finishing node needs to know of its arm. */
+static void plan_fill_arm(const struct server *server, const struct arm *arm, struct plan *plan)
+{
+	char hex[2 * SHA1_BYTES + 1];
+
+	plan->arm = arm->number;
+	memcpy(plan->infohash, arm->infohash, SHA1_BYTES);
+	snprintf(plan->image, sizeof(plan->image), "%s", arm->image);
+	hex_write(hex, arm->infohash, SHA1_BYTES);
+	snprintf(plan->metainfo_path, sizeof(plan->metainfo_path), "/v1/images/%s.torrent", hex);
+	plan->target = arm->target;
+	plan->end = arm->end;
+	if (plan->action == PLAN_FINISHING)
+		memcpy(plan->head_tail_sha256, arm->head_tail_sha256, SHA256_BYTES);
+	plan_fill_trackers(server, plan);
+}
+
+static void reply_plan(
+	const struct server *server, struct evhttp_request *request, const struct plan *plan)
+{
+	uint8_t *bytes = malloc(2 * PLAN_BYTES_MAX);
+	struct envelope envelope = {.payload = bytes, .signatures_count = 1};
+	size_t used = 0;
+
+	if (bytes != NULL) {
+		envelope.payload_bytes = plan_write(plan, bytes, PLAN_BYTES_MAX);
+		if (envelope.payload_bytes > 0 &&
+			site_key_sign(server->key, envelope.payload, envelope.payload_bytes,
+				&envelope.signatures[0]))
+			used = envelope_write(&envelope, bytes + PLAN_BYTES_MAX, PLAN_BYTES_MAX);
+	}
+	if (used > 0)
+		http_reply_bytes(
+			request, HTTP_OK, "application/octet-stream", bytes + PLAN_BYTES_MAX, used);
+	else
+		reply_later(request, "the plan cannot be written");
+	free(bytes);
+}
+
+/* Decides, records, answers. The node is only then `imaging` when that is on the medium. */
+static void plan_for(
+	struct server *server, struct evhttp_request *request, struct node *node, struct plan *plan)
+{
+	struct node_rules rules = {.discover = server->settings.discover};
+	struct node before = *node;
+	struct failure failure;
+
+	plan->action = node_plan(node, &rules, server_now_ms(server));
+	snprintf(plan->node, sizeof(plan->node), "%s", node->id);
+	plan->report_interval_ms = 1000;
+	plan->seed_deadline_s = server->settings.seed_deadline_s;
+	plan->memory_bytes = server->settings.memory_bytes;
+	nodes_changed(server->nodes, node);
+	if (plan->action == PLAN_IMAGE || plan->action == PLAN_FINISHING) {
+		plan_fill_arm(server, &node->arm, plan);
+		if (!origins_want(server->origins, node->arm.infohash, &failure)) {
+			*node = before;
+			server_notice(server, "%s waits: %s", node->id, failure.text);
+			reply_later(request, failure.text);
+			return;
+		}
+	}
+	if (node->state != before.state) {
+		server_node_event(server, node, node_state_name(node->state),
+			node->state == NODE_IMAGING ? "has its plan: image %s"
+						    : "the arm for %s has expired",
+			node->arm.image);
+		if (!nodes_commit(server->nodes, &failure)) {
+			*node = before;
+			server_notice(server, "cannot record that %s is imaging: %s", node->id,
+				failure.text);
+			reply_later(request, "the server cannot record it");
+			return;
+		}
+	}
+	reply_plan(server, request, plan);
+}
+
+void serve_plan(struct server *server, struct evhttp_request *request)
+{
+	struct http_query query;
+	struct plan *plan = calloc(1, sizeof(*plan));
+	char text[64];
+	char nonce[2 * PLAN_NONCE_BYTES + 1];
+	char mac[NODE_MAC_CHARS + 1];
+
+	if (plan == NULL || !http_query_parse(&query, request)) {
+		free(plan);
+		http_reply_text(request, HTTP_BADREQUEST, "malformed query");
+		return;
+	}
+	if (!http_query_get(&query, "node", text, sizeof(text)) || !mac_normalise(mac, text)) {
+		http_reply_text(request, HTTP_BADREQUEST, "node: a MAC address is wanted");
+	} else if (!http_query_get(&query, "nonce", nonce, sizeof(nonce)) ||
+		   !hex_read(plan->nonce, PLAN_NONCE_BYTES, nonce)) {
+		http_reply_text(request, HTTP_BADREQUEST, "nonce: 32 hex digits are wanted");
+	} else {
+		struct node *node = nodes_meet(server->nodes, mac, server_now_ms(server));
+
+		if (node == NULL)
+			reply_later(request, "too many nodes");
+		else
+			plan_for(server, request, node, plan);
+	}
+	http_query_clear(&query);
+	free(plan);
+}
+
+void serve_metainfo(struct server *server, struct evhttp_request *request, const char *path)
+{
+	uint8_t infohash[SHA1_BYTES];
+	char hex[2 * SHA1_BYTES + 1];
+	const uint8_t *bytes;
+	size_t bytes_count;
+	struct failure failure;
+
+	if (strlen(path) != 2 * SHA1_BYTES + strlen(".torrent") ||
+		strcmp(path + 2 * SHA1_BYTES, ".torrent") != 0) {
+		http_reply_text(request, HTTP_NOTFOUND, "there is no such image");
+		return;
+	}
+	memcpy(hex, path, 2 * SHA1_BYTES);
+	hex[2 * SHA1_BYTES] = '\0';
+	if (!hex_read(infohash, SHA1_BYTES, hex)) {
+		http_reply_text(request, HTTP_NOTFOUND, "there is no such image");
+		return;
+	}
+	if (origins_metainfo(server->origins, infohash, &bytes, &bytes_count)) {
+		http_reply_bytes(request, HTTP_OK, "application/x-bittorrent", bytes, bytes_count);
+		return;
+	}
+	struct image *image = image_find(&server->store, infohash, &failure);
+
+	if (image == NULL)
+		http_reply_text(request, HTTP_NOTFOUND, "there is no such image");
+	else
+		http_reply_bytes(request, HTTP_OK, "application/x-bittorrent",
+			image->metainfo_bytes, image->metainfo_bytes_count);
+	image_close(image);
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reports of agents. What must be durable before it is acknowledged is committed here. */
+#include "server/http.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "lib/log.h"
+
+#define RETRY_MS 2000
+
+/* Nobody else needs the node to go on serving: everyone has the image, failed, or fell silent. */
+static bool wave_is_over(struct server *server, const struct node *node)
+{
+	uint64_t now_ms = server_now_ms(server);
+
+	for (struct node *other = nodes_next(server->nodes, NULL); other != NULL;
+		other = nodes_next(server->nodes, other))
+		if (other != node && node_holds_wave(other, node->arm.infohash, now_ms))
+			return false;
+	return true;
+}
+
+static void record_event(struct server *server, const struct node *node,
+	const struct report *report, const struct node_answer *answer)
+{
+	uint64_t now_ms = server_now_ms(server);
+
+	switch (report->event) {
+	case REPORT_FAILED:
+		nodes_event(server->nodes, node, now_ms, "failed", report->text, report->log,
+			report->log_bytes);
+		server_notice(server, "%s failed: %s (%s)", node->id, report->text,
+			error_name(report->error));
+		break;
+	case REPORT_FINISHING:
+		if (answer->state_changed)
+			server_node_event(server, node, "finishing", "everything is on the disk");
+		break;
+	case REPORT_FINISHED:
+		if (answer->state_changed)
+			server_node_event(server, node, "done", "finished; boots its disk now");
+		break;
+	case REPORT_HELLO:
+		nodes_event(server->nodes, node, now_ms, "hello", "the agent runs", NULL, 0);
+		break;
+	case REPORT_PROGRESS:
+		break;
+	}
+}
+
+/* Applies the report; on a failed commit the node is as it was and the agent is told to repeat. */
+static void apply(struct server *server, struct node *node, const struct report *report,
+	struct node_answer *answer)
+{
+	struct node before = *node;
+	struct failure failure;
+
+	node_report(node, report, server_now_ms(server), answer);
+	if (answer->inventory)
+		nodes_set_disks(server->nodes, node, report->disks, report->disks_count);
+	if (answer->changed)
+		nodes_changed(server->nodes, node);
+	if (answer->reply.abort && !before.arm.open)
+		log_info("%s: %s", node->id, answer->reply.text);
+	if (!answer->reply.abort)
+		record_event(server, node, report, answer);
+	if (answer->durable && !nodes_commit(server->nodes, &failure)) {
+		*node = before;
+		server_notice(server, "cannot record what %s reports: %s", node->id, failure.text);
+		memset(&answer->reply, 0, sizeof(answer->reply));
+		answer->reply.retry_ms = RETRY_MS;
+		return;
+	}
+	if (answer->durable && report->event == REPORT_FINISHING)
+		server_test_exit("finishing-recorded");
+	if (answer->durable && report->event == REPORT_FINISHED)
+		server_test_exit("finished-recorded");
+	if (report->event == REPORT_PROGRESS && !answer->reply.abort && report->stage >= STAGE_SEED)
+		answer->reply.release = wave_is_over(server, node);
+}
+
+void serve_report(struct server *server, struct evhttp_request *request)
+{
+	struct report *report = &server->report;
+	struct node_answer answer;
+	struct failure failure;
+	char mac[NODE_MAC_CHARS + 1];
+	uint8_t bytes[2 * KIB];
+	size_t body_bytes;
+	const uint8_t *body = http_body(request, REPORT_BYTES_MAX, &body_bytes);
+
+	if (body == NULL || !report_parse(report, body, body_bytes, &failure)) {
+		http_reply_text(request, HTTP_BADREQUEST,
+			body == NULL ? "a report is wanted" : failure.text);
+		return;
+	}
+	if (!mac_normalise(mac, report->node)) {
+		http_reply_text(request, HTTP_BADREQUEST, "node: a MAC address is wanted");
+		return;
+	}
+	struct node *node = nodes_meet(server->nodes, mac, server_now_ms(server));
+
+	if (node == NULL) {
+		http_reply_text(request, HTTP_SERVUNAVAIL, "too many nodes");
+		return;
+	}
+	apply(server, node, report, &answer);
+	size_t used = report_reply_write(&answer.reply, bytes, sizeof(bytes));
+
+	if (used == 0)
+		http_reply_text(request, HTTP_INTERNAL, "the answer cannot be written");
+	else
+		http_reply_bytes(request, HTTP_OK, "application/octet-stream", bytes, used);
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The server of one site: HTTP for machines, the control socket for the operator's commands,
+ * tracker, origin seeder, dnsmasq, state. One event loop; everything hangs off struct server.
+ */
+#ifndef SERVER_SERVER_H
+#define SERVER_SERVER_H
+
+#include <event2/event.h>
+#include <event2/http.h>
+#include <netinet/in.h>
+
+#include "images/store.h"
+#include "pxe/dnsmasq.h"
+#include "pxe/dnsmasq_config.h"
+#include "server/nodes.h"
+#include "server/origin.h"
+#include "tracker/tracker.h"
+
+#define SERVER_URL_MAX 64
+#define CONTROL_SOCKET "control.sock"
+#define NOTICES_MAX    8
+#define NODE_URI_MAX   2048
+
+enum dhcp_mode { DHCP_AUTO, DHCP_FULL, DHCP_PROXY, DHCP_OFF };
+
+struct server_settings {
+	const char *state;
+	const char *interface;
+	struct in_addr address; /* of that interface */
+	struct in_addr netmask;
+	uint16_t http_port;
+	uint16_t tracker_port; /* UDP */
+	uint16_t peer_port;
+	bool discover;
+	enum dhcp_mode dhcp; /* decided: not DHCP_AUTO */
+	struct dhcp_range range;
+	struct in_addr router;
+	const char *options; /* more of the agent's kernel command line; "" for none */
+	uint64_t seed_deadline_s;
+	uint64_t memory_bytes; /* piece buffers of a node; 0: the agent's default */
+};
+
+/* Something the operator should see, newest last. */
+struct notice {
+	uint64_t at_ms;
+	char text[256];
+};
+
+struct server {
+	struct server_settings settings;
+	char url[SERVER_URL_MAX]; /* http://ADDR:PORT */
+	struct event_base *base;
+	struct evhttp *http;
+	struct evhttp *control;
+	struct event *tick;
+	struct event *signals[2];
+	struct image_store store;
+	struct site_key *key;
+	struct database *database;
+	struct nodes *nodes;
+	struct tracker *tracker;
+	struct origins *origins;
+	struct dnsmasq *dnsmasq;
+	char dnsmasq_text[512]; /* "" while it runs or is not wanted */
+	int lock_fd;
+	char kernel_path[STORE_PATH_MAX];
+	char initramfs_path[STORE_PATH_MAX];
+	uint64_t start_unix_ms; /* of the clock that server_now_ms continues */
+	uint64_t start_monotonic_ms;
+	uint64_t last_arm;
+	struct report report; /* scratch: it is large */
+	struct notice notices[NOTICES_MAX];
+	uint32_t notices_count;
+	void (*on_tick)(struct server *server, void *context); /* once a second; may be NULL */
+	void *context;
+};
+
+/* Opens the state and everything that listens. Nothing is left behind on failure. */
+MUST_USE struct server *server_create(
+	const struct server_settings *settings, struct failure *failure);
+/* DHCP and TFTP, once everything else is there. */
+MUST_USE bool server_start_dnsmasq(struct server *server, struct failure *failure);
+/* Until SIGINT or SIGTERM. */
+MUST_USE bool server_run(struct server *server, struct failure *failure);
+struct server *server_destroy(struct server *server);
+
+/* Milliseconds since 1970 that never jump back or forth while the server runs. */
+uint64_t server_now_ms(const struct server *server);
+
+/* To the screen or the log, and kept for status. */
+void server_notice(struct server *server, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* The same, about a node; goes to its history too. */
+void server_node_event(struct server *server, const struct node *node, const char *kind,
+	const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* Starts and stops origins by what the nodes need. */
+void server_sync_origins(struct server *server);
+
+/* Tests make the server end here: SWARMBOOT_TEST_EXIT_AT=point. */
+void server_test_exit(const char *point);
+
+#endif
