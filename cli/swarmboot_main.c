@@ -4,9 +4,15 @@
 #include "cli/commands.h"
 
 static const struct command commands[] = {
+	{"up", up_main, "run the server: DHCP, boot files, plans, tracker, origin"},
+	{"status", status_main, "show where every machine is"},
+	{"arm", arm_main, "let machines be overwritten with an image, once"},
+	{"disarm", disarm_main, "take that back"},
+	{"node", node_main, "list, show, set and forget machines"},
 	{"seed", seed_main, "serve an image from a file or device"},
 	{"fetch", fetch_main, "fetch an image to a file or device"},
 	{"image", image_main, "import, list, verify and remove disk images"},
+	{"initramfs", initramfs_main, "build what machines boot"},
 	{"tracker", tracker_main, "tell peers of each other, over HTTP and UDP"},
 };
 
