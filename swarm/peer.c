@@ -54,7 +54,8 @@ static void reset(struct peer *p)
 
 	*p = kept;
 	bitset_clear_all(&p->has);
-	bitset_clear_all(&p->covered);
+	if (p->covered.words != NULL) /* only an origin keeps it */
+		bitset_clear_all(&p->covered);
 	p->address_index = ADDRESS_NONE;
 	p->buffer = SWARM_BUFFER_NONE;
 	p->peer_choking = true;
