@@ -126,7 +126,8 @@ static void event_handle(struct agent_core *core, uint64_t now_ns, enum agent_ev
 
 	if (next == AGENT_NOWHERE)
 		return;
-	if (event == EVENT_FAILED)
+	if (event == EVENT_FAILED ||
+		(event == EVENT_LIMIT && agent_state_needs_server(core->state)))
 		core->end = AGENT_END_FAILED;
 	if (next == AGENT_FINISHED)
 		core->end = AGENT_END_PLANNED;

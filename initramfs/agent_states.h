@@ -37,5 +37,7 @@ extern const uint8_t agent_state_stage[AGENT_STATES_COUNT];
 /* The report that a state is about, if it is about one. */
 bool agent_state_report(enum agent_state state, enum report_event *report);
 bool agent_state_shows_progress(enum agent_state state);
+/* Nothing can be done in it but hear from the server. */
+bool agent_state_needs_server(enum agent_state state);
 
 #endif

@@ -87,3 +87,8 @@ bool agent_state_shows_progress(enum agent_state state)
 	return state >= AGENT_METAINFO && state <= AGENT_SEED && state != AGENT_INVENTORY &&
 	       state != AGENT_INVENTORY_REPORT;
 }
+
+bool agent_state_needs_server(enum agent_state state)
+{
+	return state == AGENT_HELLO || state == AGENT_PLAN || state == AGENT_METAINFO;
+}

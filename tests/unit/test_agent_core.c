@@ -415,7 +415,7 @@ static void an_unreachable_server_lets_the_local_disk_boot(void **state)
 		tries++;
 		assert_true(tries < 700);
 	}
-	assert_int_equal(world.last.end, AGENT_END_LOCAL);
+	assert_int_equal(world.last.end, AGENT_END_FAILED);
 	assert_true(tries > 590);
 	assert_in_range(world.reports[REPORT_HELLO], 100, 350);
 }
@@ -441,7 +441,7 @@ static void a_server_that_says_later_is_waited_for(void **state)
 		give_kind(&world, AGENT_IN_LATER);
 		pass(&world, 20 * S);
 	}
-	assert_int_equal(world.last.end, AGENT_END_LOCAL);
+	assert_int_equal(world.last.end, AGENT_END_FAILED);
 }
 
 static void inventory_local_and_rescue_end_without_touching_a_disk(void **state)
