@@ -16,6 +16,7 @@
 
 lab='' lab_namespace='' lab_sockets=''
 lab_interface=br0
+lab_card_slot=16 # of the PCI bus
 lab_server=10.77.0.1
 declare -gA lab_pid=() lab_kind=() lab_options=() lab_disks=() lab_arguments=() lab_mark=() lab_mac=()
 declare -gA lab_children=()
@@ -174,10 +175,21 @@ lab_machine() {
 	lab_run ip tuntap add dev "tap$number" mode tap
 	lab_run ip link set "tap$number" master "$lab_interface" up
 	if [[ $kind == uefi ]]; then
-		cp /usr/share/OVMF/OVMF_VARS_4M.fd "$lab/$name/vars.fd"
+		lab_firmware_settings "$name"
 	fi
 	if [[ $(lab_option "$name" disk 2G) != 0 ]]; then
 		lab_disk "$name" disk "size=$(lab_option "$name" disk 2G)" "$@"
+	fi
+}
+
+# What the owner would set in the firmware's menu. (QEMU's bootindex cannot say it: it would put all of a
+# card's ways to boot before the disk, and HTTP boot takes minutes to give up.)
+lab_firmware_settings() {
+	local template=/usr/share/OVMF/OVMF_VARS_4M.fd
+	if [[ $(lab_option "$1" boot net) == disk ]]; then
+		cp "$template" "$lab/$1/vars.fd"
+	else
+		"$top/scripts/lab-uefi-vars" "$template" "$lab/$1/vars.fd" "${lab_mac[$1]}" $lab_card_slot
 	fi
 }
 
@@ -221,7 +233,7 @@ lab_kernel() {
 
 # Adds a disk to the array `arguments` of lab_power_on.
 lab_disk_arguments() {
-	local name=$1 boot_index=$2 label=$3
+	local name=$1 index=$2 label=$3
 	shift 3
 	local sector serial wwn device
 	sector=$(lab_option_of sector 512 "$@")
@@ -241,7 +253,8 @@ lab_disk_arguments() {
 	esac
 	[[ $device == ide-hd ]] || serial+=",logical_block_size=$sector,physical_block_size=$sector"
 	[[ -z $wwn ]] || serial+=",wwn=$wwn"
-	arguments+=(-device "$device,drive=$label,$serial,bootindex=$boot_index")
+	[[ ${lab_kind[$name]} == uefi ]] || serial+=",bootindex=$index"
+	arguments+=(-device "$device,drive=$label,$serial")
 }
 
 # Fills the array `arguments` of lab_power_on.
@@ -259,8 +272,10 @@ lab_machine_arguments() {
 		-netdev "tap,id=lan,ifname=$(lab_option "$name" tap ''),script=no,downscript=no")
 	cpu=$(lab_option "$name" cpu '')
 	[[ -z $cpu ]] || arguments+=(-cpu "$cpu")
-	local card="virtio-net-pci,id=card,netdev=lan,mac=${lab_mac[$name]},bootindex=$net_index"
-	if [[ ${lab_kind[$name]} == uefi ]]; then
+	local card="virtio-net-pci,id=card,netdev=lan,mac=${lab_mac[$name]},addr=$(printf %x $lab_card_slot)"
+	if [[ ${lab_kind[$name]} == bios ]]; then
+		card+=,bootindex=$net_index
+	else
 		card+=,romfile= # the firmware's own PXE, as on a real board
 		arguments+=(-drive "if=pflash,unit=0,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd"
 			-drive "if=pflash,unit=1,format=raw,file=$folder/vars.fd")
