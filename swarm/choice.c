@@ -147,6 +147,35 @@ static uint32_t take_doubled(struct swarm *s, uint32_t peer, uint32_t *chosen)
 	return BLOCK_NONE;
 }
 
+/* A piece that a late or much slower peer has for itself: it begins again with this one. */
+static uint32_t take_over(struct swarm *s, uint32_t peer, uint32_t *chosen)
+{
+	struct peer *p = &s->peers[peer];
+	bool endgame = picker_wanted_count(&s->picker) == 0;
+
+	if (p->snubbed || p->rate_bytes_per_s == 0)
+		return BLOCK_NONE;
+	for (uint32_t i = 0; i < s->limits.buffers_count; i++) {
+		const struct buffer *b = &s->buffers[i];
+		uint32_t piece = b->piece;
+
+		if (b->state != BUFFER_ARRIVING || b->exclusive_peer == SWARM_PEER_NONE ||
+			b->exclusive_peer == peer || !bitset_has(&p->has, piece))
+			continue;
+		const struct peer *holder = &s->peers[b->exclusive_peer];
+		uint64_t theirs_ns = queue_ns(s, holder, b->blocks_count - b->blocks_received);
+		uint64_t ours_ns = queue_ns(s, p, p->requests_count + b->blocks_count);
+
+		if (!(endgame || holder->snubbed) || theirs_ns / 2 <= ours_ns)
+			continue;
+		buffer_give_up(s, i);
+		uint32_t buffer = buffer_begin(s, piece);
+
+		return buffer == SWARM_BUFFER_NONE ? BLOCK_NONE : take(s, peer, buffer, chosen);
+	}
+	return BLOCK_NONE;
+}
+
 uint32_t choose_block(struct swarm *s, uint32_t peer, uint32_t *buffer)
 {
 	struct peer *p = &s->peers[peer];
@@ -164,5 +193,7 @@ uint32_t choose_block(struct swarm *s, uint32_t peer, uint32_t *buffer)
 		block = take_new(s, peer, buffer);
 	if (block == BLOCK_NONE)
 		block = take_doubled(s, peer, buffer);
+	if (block == BLOCK_NONE)
+		block = take_over(s, peer, buffer);
 	return block;
 }
