@@ -28,6 +28,13 @@ static bool evictable(const struct buffer *b)
 	return b->state == BUFFER_HOLDING && b->writes_count == 0 && b->sends_count == 0;
 }
 
+/* Begun, and nothing came of it: its peers choked us or left. */
+static bool abandoned(const struct buffer *b)
+{
+	return b->state == BUFFER_ARRIVING && b->blocks_received == 0 &&
+	       b->blocks_free == b->blocks_count;
+}
+
 /* A free one, else the one whose content was used longest ago and that nobody needs. */
 static uint32_t find_available(const struct swarm *s)
 {
@@ -36,7 +43,7 @@ static uint32_t find_available(const struct swarm *s)
 	for (uint32_t i = 0; i < s->limits.buffers_count; i++) {
 		const struct buffer *b = &s->buffers[i];
 
-		if (b->state == BUFFER_FREE)
+		if (b->state == BUFFER_FREE || abandoned(b))
 			return i;
 		if (evictable(b) &&
 			(found == SWARM_BUFFER_NONE || b->used_ns < s->buffers[found].used_ns))
@@ -58,7 +65,9 @@ uint32_t buffer_begin(struct swarm *s, uint32_t piece)
 		return SWARM_BUFFER_NONE;
 	struct buffer *b = &s->buffers[found];
 
-	if (b->state == BUFFER_HOLDING)
+	if (b->state == BUFFER_ARRIVING)
+		buffer_give_up(s, found);
+	else if (b->state == BUFFER_HOLDING)
 		s->pieces[s->pieces[b->piece].leader].buffer = SWARM_BUFFER_NONE;
 	uint32_t blocks_count =
 		(uint32_t)u64_div_up(piece_length(s, piece), s->limits.request_bytes);

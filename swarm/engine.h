@@ -194,6 +194,8 @@ struct peer {
 	struct outgoing_block sends[SENDS_MAX];
 	uint32_t sends_count;
 	uint64_t slot_ns;      /* when it was last choked or unchoked */
+	uint64_t turn_bytes;   /* sent since it was unchoked */
+	uint32_t turn_piece;   /* of the last block */
 	struct bitset covered; /* origin only: pieces it has or that are granted to it */
 	struct grant grants[SUGGESTED_MAX];
 	uint32_t grants_count;
@@ -237,6 +239,17 @@ struct announcer {
 	bool stopped_due;
 	enum announce_event event; /* of the announce that is out */
 	uint64_t next_ns;
+};
+
+/* How many peers are served at a time, found by trying. */
+struct climb {
+	uint32_t slots;
+	uint32_t epochs;
+	bool probing; /* one more is being tried */
+	bool wanted;  /* somebody waited in this epoch */
+	uint64_t peak_rate;
+	uint64_t epoch_ns; /* start; 0: none */
+	uint64_t sent_bytes;
 };
 
 struct swarm {
@@ -286,6 +299,7 @@ struct swarm {
 	uint32_t refill_cursor;
 	uint32_t slots_count; /* peers unchoked */
 	uint32_t upload_cursor;
+	struct climb climb;
 	struct picker grants; /* origin only */
 
 	struct known_address *addresses;
@@ -404,16 +418,24 @@ void upload_requested(struct swarm *s, uint32_t peer, const struct peer_message 
 void upload_cancelled(struct swarm *s, uint32_t peer, const struct peer_message *message);
 void upload_sent(struct swarm *s, uint32_t peer, const struct peer_message *message, bool ok);
 void upload_unreadable(struct swarm *s, uint32_t peer, const struct peer_message *message);
-void upload_interest(struct swarm *s, uint32_t peer, bool interested);
 void upload_leave(struct swarm *s, uint32_t peer);
+uint32_t upload_next_piece(const struct swarm *s, uint32_t peer);
 bool uploads_work(struct swarm *s);
-void uploads_tick(struct swarm *s);
+
+/* slots.c */
+void slots_create(struct swarm *s);
+void upload_interest(struct swarm *s, uint32_t peer, bool interested);
+bool slots_work(struct swarm *s);
+void slots_tick(struct swarm *s);
 
 /* origin.c */
 MUST_USE bool origin_create(struct swarm *s);
 void origin_piece_has(struct swarm *s, uint32_t peer, uint32_t piece);
 void origin_requested(struct swarm *s, uint32_t peer, uint32_t piece, uint32_t length);
 void origin_leave(struct swarm *s, uint32_t peer);
+void origin_choked(struct swarm *s, uint32_t peer);
+bool origin_has_unsent(const struct swarm *s);
+bool origin_all_requested(const struct swarm *s, const struct peer *p);
 void origin_suggest(struct swarm *s, uint32_t peer);
 void origin_tick(struct swarm *s, uint32_t peer);
 

@@ -2,9 +2,9 @@
 /*
  * The origin's part in a swarm of our own nodes: it says by SUGGEST (BEP 6) which piece each should
  * take from it, so that nothing leaves twice before everything has left once. A piece counts as
- * held by the peers that have it and by those it is granted to; the least held goes next. So a
- * grant whose receiver vanished counts as never given, and when everything has been given once the
- * origin goes on with the rarest. It never waits: two grants are always open to each peer.
+ * held by the peers that have it and by those it is granted to; what nobody holds goes next. So a
+ * grant whose receiver vanished counts as never given. When everything has been given once, nodes
+ * take from the origin what they cannot get elsewhere.
  */
 #include "swarm/engine.h"
 
@@ -101,33 +101,59 @@ void origin_tick(struct swarm *s, uint32_t peer)
 	}
 }
 
+static bool is_open(const struct swarm *s, const struct grant *grant)
+{
+	return grant->requested_bytes < piece_length(s, grant->piece);
+}
+
+/* What it did not ask for yet goes to others; the rest is with it, or on the way. */
+void origin_choked(struct swarm *s, uint32_t peer)
+{
+	struct peer *p = &s->peers[peer];
+
+	for (uint32_t i = p->grants_count; i-- > 0;)
+		if (is_open(s, &p->grants[i]))
+			take_back(s, p, i);
+}
+
+bool origin_has_unsent(const struct swarm *s)
+{
+	return s->grants.bucket_start[1] > 0;
+}
+
+bool origin_all_requested(const struct swarm *s, const struct peer *p)
+{
+	for (uint32_t i = 0; i < p->grants_count; i++)
+		if (is_open(s, &p->grants[i]))
+			return false;
+	return true;
+}
+
 static bool enough_open(const struct swarm *s, const struct peer *p)
 {
 	uint32_t open_count = 0;
 	uint64_t open_bytes = 0;
 
 	for (uint32_t i = 0; i < p->grants_count; i++) {
-		uint32_t length = piece_length(s, p->grants[i].piece);
-
-		if (p->grants[i].requested_bytes >= length)
+		if (!is_open(s, &p->grants[i]))
 			continue;
 		open_count++;
-		open_bytes += length - p->grants[i].requested_bytes;
+		open_bytes += piece_length(s, p->grants[i].piece) - p->grants[i].requested_bytes;
 	}
 	return open_count >= OPEN_PIECES_MIN && open_bytes >= OPEN_BYTES_MIN;
 }
 
-/* Tops up the peer's open grants. */
+/* Tops up the peer's open grants with pieces that nobody else has or was granted. */
 void origin_suggest(struct swarm *s, uint32_t peer)
 {
 	struct peer *p = &s->peers[peer];
 
-	if (!s->settings.origin || !p->own || !p->fast || !p->unchoked)
+	if (!s->settings.origin || s->seeds_count > 0 || !p->own || !p->fast || !p->unchoked)
 		return;
-	while (p->grants_count < SUGGESTED_MAX && !enough_open(s, p)) {
+	while (origin_has_unsent(s) && p->grants_count < SUGGESTED_MAX && !enough_open(s, p)) {
 		uint32_t piece = picker_rarest(&s->grants, &p->covered, true);
 
-		if (piece == PIECE_NONE)
+		if (piece == PIECE_NONE || s->grants.availability[piece] > 0)
 			return;
 		grant(s, p, piece);
 		send_index(s, peer, PEER_SUGGEST, piece);

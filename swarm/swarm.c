@@ -10,7 +10,7 @@ void swarm_limits_default(struct swarm_limits *limits)
 		.peers_max = 64,
 		.peers_wanted = 32,
 		.addresses_max = 1024,
-		.upload_slots = 8,
+		.upload_slots = 32,
 		.requests_per_peer_max = 256,
 		.incoming_requests_max = 512,
 		.buffers_count = 16,
@@ -122,6 +122,7 @@ struct swarm *swarm_create(
 		!origin_create(s))
 		return swarm_destroy(s);
 	announcer_create(s);
+	slots_create(s);
 	/* Borrowed for creation only. */
 	s->settings.zero_pieces = NULL;
 	s->settings.tracker_tiers = NULL;
@@ -164,7 +165,7 @@ static void tick(struct swarm *s)
 {
 	s->deadline_ns = NEVER;
 	peers_tick(s);
-	uploads_tick(s);
+	slots_tick(s);
 	s->work |= WORK_WRITE | WORK_CONNECT | WORK_ANNOUNCE;
 }
 

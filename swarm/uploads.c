@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Serving: who holds an upload slot, whose requests are taken, and which block leaves next. No
- * tit-for-tat: slots go to those who lack most, and round to the others after a while.
+ * Serving: whose requests are taken, and which block leaves next. Peers with a slot are served in
+ * turn, a few blocks each.
  */
 #include "swarm/engine.h"
 
 #define SENDS_A_PEER	    8 /* blocks handed to the driver per peer */
 #define REJECTS_A_UNIT	    64
-#define SLOT_MIN_NS	    NS_PER_S	   /* between two changes of one peer's slot */
-#define ROTATE_NS	    (3 * NS_PER_S) /* a slot's term while others wait */
-#define REQUEST_BYTES_MAX   (128 * KIB)	   /* what some foreign clients ask for at most */
+#define REQUEST_BYTES_MAX   (128 * KIB) /* what some foreign clients ask for at most */
 #define IDLE_REQUESTS_EXTRA 1024
 
 static struct incoming *incoming_at(const struct swarm *s, const struct peer *p, uint32_t at)
@@ -157,6 +155,8 @@ static void send_block(struct swarm *s, uint32_t peer, const struct incoming *wh
 	struct swarm_effect *effect = effect_peer(s, SWARM_EFFECT_SEND_BLOCK, peer);
 	uint32_t buffer = buffer_of(s, what->index);
 
+	p->turn_bytes += what->length;
+	p->turn_piece = what->index;
 	effect->message.id = PEER_PIECE;
 	effect->message.index = what->index;
 	effect->message.begin = what->begin;
@@ -167,6 +167,14 @@ static void send_block(struct swarm *s, uint32_t peer, const struct incoming *wh
 		s->buffers[buffer].sends_count++;
 		s->buffers[buffer].used_ns = s->now_ns;
 	}
+}
+
+/* What its next block belongs to. */
+uint32_t upload_next_piece(const struct swarm *s, uint32_t peer)
+{
+	const struct peer *p = &s->peers[peer];
+
+	return p->incoming_count > 0 ? incoming_at(s, p, 0)->index : PIECE_NONE;
 }
 
 static void serve(struct swarm *s, uint32_t peer)
@@ -190,77 +198,6 @@ static void serve(struct swarm *s, uint32_t peer)
 		else /* lost since it was asked for */
 			reject(s, peer, &what);
 	}
-}
-
-/* ---- slots ---- */
-
-static void choke(struct swarm *s, uint32_t peer)
-{
-	struct peer *p = &s->peers[peer];
-
-	p->unchoked = false;
-	p->slot_ns = s->now_ns;
-	s->slots_count--;
-	origin_leave(s, peer);
-	send_plain(s, peer, PEER_CHOKE);
-	if (p->fast)
-		p->rejecting = p->incoming_count > 0;
-	else
-		p->incoming_count = 0;
-	s->work |= WORK_UPLOAD;
-}
-
-static void unchoke(struct swarm *s, uint32_t peer)
-{
-	struct peer *p = &s->peers[peer];
-
-	p->unchoked = true;
-	p->slot_ns = s->now_ns;
-	p->idle_requests = 0;
-	s->slots_count++;
-	origin_suggest(s, peer); /* before it chooses for itself */
-	send_plain(s, peer, PEER_UNCHOKE);
-}
-
-static bool waits(const struct peer *p)
-{
-	return p->state == PEER_OPEN && p->peer_interested && !p->unchoked && !p->rejecting;
-}
-
-/* Of those who wait: who has least, then who waits longest. Sets *others when somebody has to wait
- * until it may change again. */
-static uint32_t neediest(struct swarm *s)
-{
-	uint32_t best = SWARM_PEER_NONE;
-
-	for (uint32_t i = 0; i < s->peers_top; i++) {
-		const struct peer *p = &s->peers[i];
-
-		if (!waits(p))
-			continue;
-		if (p->slot_ns != 0 && s->now_ns < p->slot_ns + SLOT_MIN_NS) {
-			wake_at(s, p->slot_ns + SLOT_MIN_NS);
-			continue;
-		}
-		const struct peer *b = best == SWARM_PEER_NONE ? NULL : &s->peers[best];
-
-		if (b == NULL || p->has_count < b->has_count ||
-			(p->has_count == b->has_count && p->slot_ns < b->slot_ns))
-			best = i;
-	}
-	return best;
-}
-
-void upload_interest(struct swarm *s, uint32_t peer, bool interested)
-{
-	struct peer *p = &s->peers[peer];
-
-	if (p->peer_interested == interested)
-		return;
-	p->peer_interested = interested;
-	if (!interested && p->unchoked)
-		choke(s, peer);
-	s->work |= WORK_UPLOAD;
 }
 
 void upload_leave(struct swarm *s, uint32_t peer)
@@ -287,43 +224,13 @@ bool uploads_work(struct swarm *s)
 		if (s->peers[peer].state != PEER_OPEN)
 			continue;
 		serve(s, peer);
-		origin_suggest(s, peer);
 		if (s->effects_count != before) {
 			s->upload_cursor = peer + 1;
 			return true;
 		}
 	}
-	uint32_t next = s->slots_count < s->limits.upload_slots ? neediest(s) : SWARM_PEER_NONE;
-
-	if (next != SWARM_PEER_NONE) {
-		unchoke(s, next);
+	if (slots_work(s))
 		return true;
-	}
 	s->work &= ~(uint32_t)WORK_UPLOAD;
 	return false;
-}
-
-/* While others wait, the slot that was held longest goes round. */
-void uploads_tick(struct swarm *s)
-{
-	uint32_t longest = SWARM_PEER_NONE;
-	bool waiting = false;
-
-	s->work |= WORK_UPLOAD;
-	for (uint32_t i = 0; i < s->peers_top; i++) {
-		const struct peer *p = &s->peers[i];
-
-		waiting |= waits(p);
-		if (p->state == PEER_OPEN && p->unchoked &&
-			(longest == SWARM_PEER_NONE || p->slot_ns < s->peers[longest].slot_ns))
-			longest = i;
-	}
-	if (!waiting || s->slots_count < s->limits.upload_slots || longest == SWARM_PEER_NONE)
-		return;
-	uint64_t due_ns = s->peers[longest].slot_ns + ROTATE_NS;
-
-	if (s->now_ns >= due_ns)
-		choke(s, longest);
-	else
-		wake_at(s, due_ns);
 }

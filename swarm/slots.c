@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who may ask us for blocks. No tit-for-tat: slots go to those who have least, then to those who
+ * wait longest, and go round by turns of about a piece each.
+ *
+ * Few slots make each piece leave quickly, so that it can be passed on soon; too few leave the link
+ * idle when receivers are busy with others. How many it takes to fill the link is found by trying:
+ * more when less leaves than ever did, fewer when as much leaves, and one more now and then to see
+ * whether that brings more.
+ */
+#include "swarm/engine.h"
+
+#define SLOT_MIN_NS  (500 * NS_PER_MS) /* from a choke to the next unchoke of one peer */
+#define TURN_BYTES   MIB
+#define TURN_IDLE_NS (300 * NS_PER_MS) /* a turn that is not used ends */
+#define SLOTS_MIN    4
+#define EPOCH_NS     (400 * NS_PER_MS)
+#define PROBE_EPOCHS 4
+
+static uint32_t slots_max(const struct swarm *s)
+{
+	return (uint32_t)u64_min(s->climb.slots, s->limits.upload_slots);
+}
+
+static void choke(struct swarm *s, uint32_t peer)
+{
+	struct peer *p = &s->peers[peer];
+
+	p->unchoked = false;
+	p->slot_ns = s->now_ns;
+	s->slots_count--;
+	origin_choked(s, peer);
+	send_plain(s, peer, PEER_CHOKE);
+	if (p->fast)
+		p->rejecting = p->incoming_count > 0;
+	else
+		p->incoming_count = 0;
+	s->work |= WORK_UPLOAD;
+}
+
+static void unchoke(struct swarm *s, uint32_t peer)
+{
+	struct peer *p = &s->peers[peer];
+
+	p->unchoked = true;
+	p->slot_ns = s->now_ns;
+	p->idle_requests = 0;
+	p->turn_bytes = 0;
+	s->slots_count++;
+	origin_suggest(s, peer); /* before it chooses for itself */
+	send_plain(s, peer, PEER_UNCHOKE);
+	wake_at(s, s->now_ns + TURN_IDLE_NS);
+}
+
+/* Who gets the next slot. Wakes when somebody must wait a moment before it may change again. */
+static uint32_t neediest(struct swarm *s)
+{
+	uint32_t best = SWARM_PEER_NONE;
+
+	for (uint32_t i = 0; i < s->peers_top; i++) {
+		const struct peer *p = &s->peers[i];
+
+		if (p->state != PEER_OPEN || !p->peer_interested || p->unchoked || p->rejecting)
+			continue;
+		if (p->slot_ns != 0 && s->now_ns < p->slot_ns + SLOT_MIN_NS) {
+			wake_at(s, p->slot_ns + SLOT_MIN_NS);
+			continue;
+		}
+		const struct peer *b = best == SWARM_PEER_NONE ? NULL : &s->peers[best];
+
+		if (b == NULL || p->has_count < b->has_count ||
+			(p->has_count == b->has_count && p->slot_ns < b->slot_ns))
+			best = i;
+	}
+	return best;
+}
+
+void upload_interest(struct swarm *s, uint32_t peer, bool interested)
+{
+	struct peer *p = &s->peers[peer];
+
+	if (p->peer_interested == interested)
+		return;
+	p->peer_interested = interested;
+	if (!interested && p->unchoked)
+		choke(s, peer);
+	s->work |= WORK_UPLOAD;
+}
+
+/* ---- turns ---- */
+
+static bool turn_over(const struct swarm *s, uint32_t peer)
+{
+	const struct peer *p = &s->peers[peer];
+
+	if (p->incoming_count == 0 && p->sends_count == 0 && s->now_ns >= p->slot_ns + TURN_IDLE_NS)
+		return true;
+	if (p->grants_count > 0)
+		return p->incoming_count == 0 && origin_all_requested(s, p);
+	/* Not in the middle of a piece, if that can be helped. */
+	return p->turn_bytes >= 2 * u64_max(TURN_BYTES, s->settings.piece_bytes) ||
+	       (p->turn_bytes >= TURN_BYTES && upload_next_piece(s, peer) != p->turn_piece);
+}
+
+/* The slot that has been held longest, of those whose turn is over. */
+static uint32_t most_served(struct swarm *s)
+{
+	uint32_t longest = SWARM_PEER_NONE;
+
+	for (uint32_t i = 0; i < s->peers_top; i++) {
+		const struct peer *p = &s->peers[i];
+
+		if (p->state != PEER_OPEN || !p->unchoked || !turn_over(s, i))
+			continue;
+		if (longest == SWARM_PEER_NONE || p->slot_ns < s->peers[longest].slot_ns)
+			longest = i;
+	}
+	return longest;
+}
+
+bool slots_work(struct swarm *s)
+{
+	uint32_t next = neediest(s);
+
+	if (next != SWARM_PEER_NONE && s->slots_count < slots_max(s)) {
+		unchoke(s, next);
+		return true;
+	}
+	uint32_t done = next == SWARM_PEER_NONE ? SWARM_PEER_NONE : most_served(s);
+
+	s->climb.wanted |= next != SWARM_PEER_NONE;
+	if (done != SWARM_PEER_NONE) {
+		choke(s, done);
+		return true;
+	}
+	/* Nobody waits: who is done goes on. */
+	uint32_t before = s->effects_count;
+
+	for (uint32_t i = 0; i < s->peers_top && s->effects_count == before; i++)
+		if (s->peers[i].state == PEER_OPEN && s->peers[i].unchoked)
+			origin_suggest(s, i);
+	return s->effects_count != before;
+}
+
+/* ---- how many ---- */
+
+static void adjust(struct climb *c, uint64_t rate)
+{
+	c->epochs++;
+	if (c->probing) {
+		c->probing = rate > c->peak_rate + c->peak_rate / 20;
+		c->slots += c->probing ? 1 : 0;
+		c->slots -= c->probing ? 0 : 2;
+	} else if (rate < c->peak_rate - c->peak_rate / 10) {
+		c->slots += (c->slots + 3) / 4;
+	} else if (c->epochs % PROBE_EPOCHS == 0) {
+		c->probing = true;
+		c->slots++;
+	}
+	c->slots = (uint32_t)u64_max(c->slots, SLOTS_MIN);
+	c->peak_rate = u64_max(c->peak_rate - c->peak_rate / 128, rate);
+}
+
+void slots_tick(struct swarm *s)
+{
+	struct climb *c = &s->climb;
+
+	s->work |= WORK_UPLOAD;
+	if (s->slots_count == 0) {
+		c->epoch_ns = 0;
+		return;
+	}
+	if (c->epoch_ns != 0 && s->now_ns >= c->epoch_ns + EPOCH_NS) {
+		uint64_t bytes = s->status.sent_bytes - c->sent_bytes;
+		uint64_t rate = bytes * 1000 / ((s->now_ns - c->epoch_ns) / NS_PER_MS);
+
+		if (c->wanted)
+			adjust(c, rate);
+		c->slots = (uint32_t)u64_min(c->slots, s->limits.upload_slots);
+		c->epoch_ns = 0;
+	}
+	if (c->epoch_ns == 0) {
+		c->epoch_ns = s->now_ns;
+		c->sent_bytes = s->status.sent_bytes;
+		c->wanted = false;
+	}
+	wake_at(s, c->epoch_ns + EPOCH_NS);
+}
+
+void slots_create(struct swarm *s)
+{
+	s->climb.slots = SLOTS_MIN;
+}
