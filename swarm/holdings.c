@@ -97,6 +97,12 @@ void peer_has_not(struct swarm *s, uint32_t peer, uint32_t piece)
 		p->useful_count--;
 	if (picker_wants(&s->picker, piece))
 		p->startable_count--;
+	uint32_t buffer = s->pieces[s->pieces[piece].leader].buffer;
+
+	/* A piece that only this peer may fill would wait for it for ever. */
+	if (buffer != SWARM_BUFFER_NONE && s->buffers[buffer].state == BUFFER_ARRIVING &&
+		s->buffers[buffer].piece == piece && s->buffers[buffer].exclusive_peer == peer)
+		buffer_give_up(s, buffer);
 	peer_update_interest(s, peer);
 }
 
