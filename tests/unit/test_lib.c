@@ -156,6 +156,37 @@ static void hex_round_trips_and_refuses_other_text(void **state)
 	assert_false(hex_read(back, 3, "00fg1a"));
 }
 
+static void printable_copies_are_cut_and_cleaned(void **state)
+{
+	char text[5];
+
+	(void)state;
+	printable_copy(text, sizeof(text), "a\0\x1b\xff~ ", 6);
+	assert_string_equal(text, "a???");
+	printable_copy(text, sizeof(text), " ~\x7f", 3);
+	assert_string_equal(text, " ~?");
+	printable_copy(text, sizeof(text), "", 0);
+	assert_string_equal(text, "");
+	printable_copy(text, 1, "abc", 3);
+	assert_string_equal(text, "");
+}
+
+static void a_fixed_failure_text_is_cut_at_its_end(void **state)
+{
+	struct failure failure;
+	char text[sizeof(failure.text) + 10];
+
+	(void)state;
+	assert_false(failure_text(NULL, ERROR_FORMAT, "nobody listens"));
+	assert_false(failure_text(&failure, ERROR_FORMAT, "short"));
+	assert_int_equal(failure.error, ERROR_FORMAT);
+	assert_string_equal(failure.text, "short");
+	memset(text, 'x', sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	assert_false(failure_text(&failure, ERROR_LIMIT, text));
+	assert_int_equal(strlen(failure.text), sizeof(failure.text) - 1);
+}
+
 static void zero_test_sees_every_byte(void **state)
 {
 	(void)state;
@@ -216,6 +247,8 @@ int main(void)
 		cmocka_unit_test(durations_are_read_and_written),
 		cmocka_unit_test(hex_round_trips_and_refuses_other_text),
 		cmocka_unit_test(zero_test_sees_every_byte),
+		cmocka_unit_test(printable_copies_are_cut_and_cleaned),
+		cmocka_unit_test(a_fixed_failure_text_is_cut_at_its_end),
 		cmocka_unit_test(errors_have_names_that_lead_back),
 		cmocka_unit_test(log_tail_keeps_the_newest_whole_lines),
 	};
