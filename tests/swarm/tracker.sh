@@ -69,7 +69,7 @@ tracker() { # NAME OPTION...: and waits until it listens
 	cat "$WORK/$name.err"
 	exit 1
 }
-listens() { grep -q 'udp://' "$WORK/$1.log"; }
+listens() { grep -q 'udp://' "$WORK/$1.log" 2>/dev/null; }
 
 ip netns add "$NS" && ip -n "$NS" link set lo up || exit 1
 tracker main --listen :6969 --interval 2
