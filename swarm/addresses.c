@@ -2,9 +2,10 @@
 /* Known addresses of possible peers, and when to try which of them. */
 #include "swarm/engine.h"
 
-#define CONNECTING_MAX	16
-#define RETRY_FIRST_NS	NS_PER_S
-#define RETRY_SHIFT_MAX 8 /* about four minutes */
+#define CONNECTING_MAX	 16
+#define RETRY_FIRST_NS	 NS_PER_S
+#define RETRY_SHIFT_MAX	 8 /* about four minutes */
+#define NEEDLESS_WAIT_NS (5 * 60 * NS_PER_S)
 
 static uint32_t chain_of(const struct swarm *s, const struct peer_address *address)
 {
@@ -67,7 +68,7 @@ uint32_t address_add(struct swarm *s, const struct peer_address *address)
 {
 	uint32_t index = find(s, address);
 
-	if (index != ADDRESS_NONE || address->port == 0 || banned(s, address))
+	if (index != ADDRESS_NONE || address->port == 0 || barred(s, address))
 		return index;
 	index = s->addresses_count < s->limits.addresses_max ? s->addresses_count++ : evict(s);
 	if (index == ADDRESS_NONE)
@@ -95,18 +96,29 @@ void address_connected(struct swarm *s, const struct peer_address *address, uint
 	s->peers[peer].address_index = index;
 }
 
-void address_released(struct swarm *s, uint32_t index, bool worked)
+void address_released(struct swarm *s, uint32_t index, const struct peer *p)
 {
 	struct known_address *a = &s->addresses[index];
 
 	a->peer = SWARM_PEER_NONE;
-	if (worked)
+	if (p->useful)
 		a->failures = 0;
 	uint64_t wait_ns = RETRY_FIRST_NS << u64_min(a->failures, RETRY_SHIFT_MAX);
 
 	a->failures++;
+	if (p->needless)
+		wait_ns = NEEDLESS_WAIT_NS;
 	/* Jitter, so that a room that lost its switch does not come back as one. */
 	a->next_try_ns = s->now_ns + wait_ns / 2 + rng_below(&s->rng, wait_ns);
+	s->work |= WORK_CONNECT;
+}
+
+/* Something is missing again: those who were complete are of use after all. */
+void addresses_retry(struct swarm *s)
+{
+	for (uint32_t i = 0; i < s->addresses_count; i++)
+		s->addresses[i].next_try_ns = u64_min(s->addresses[i].next_try_ns,
+			s->now_ns + rng_below(&s->rng, RETRY_FIRST_NS));
 	s->work |= WORK_CONNECT;
 }
 
@@ -130,7 +142,7 @@ static uint32_t choose(struct swarm *s)
 	for (uint32_t i = 0; i < count; i++) {
 		const struct known_address *a = &s->addresses[(start + i) % count];
 
-		if (a->peer != SWARM_PEER_NONE || a->self || banned(s, &a->address))
+		if (a->peer != SWARM_PEER_NONE || a->self || barred(s, &a->address))
 			continue;
 		if (a->next_try_ns <= s->now_ns)
 			return (start + i) % count;

@@ -3,9 +3,12 @@
  * Who sent which block, and what follows from a piece that fails its hash: a single sender is
  * banned. Of several, nobody knows who lied: the piece is fetched again from one peer alone, and
  * each of them gets only whole pieces of its own until one of those proves it honest. So the next
- * lie names the liar.
+ * lie names the liar. Who breaks the rules in other ways is not let in again for a while.
  */
 #include "swarm/engine.h"
+
+#define PAUSE_FIRST_NS	(30 * NS_PER_S) /* without a peer that broke the rules */
+#define PAUSE_SHIFT_MAX 6
 
 static bool same_sender(const struct swarm *s, const struct sender *sender, uint32_t peer)
 {
@@ -65,6 +68,79 @@ void blame_good(struct swarm *s, uint32_t buffer)
 		s->peers[only->peer].probation = false;
 }
 
+/* ---- bans ---- */
+
+static bool is_loopback(const struct peer_address *address)
+{
+	static const uint8_t loopback6[16] = {[15] = 1};
+
+	return (peer_address_is4(address) && address->ip[12] == 127) ||
+	       memcmp(address->ip, loopback6, sizeof(loopback6)) == 0;
+}
+
+/* A machine is known whatever its port; on loopback, where many nodes share one address, by its
+ * port as well. */
+static struct offender *find_offender(const struct swarm *s, const struct peer_address *address)
+{
+	for (uint32_t i = 0; i < s->offenders_count; i++) {
+		struct offender *offender = (struct offender *)&s->offenders[i];
+
+		if (memcmp(offender->address.ip, address->ip, sizeof(address->ip)) == 0 &&
+			(offender->address.port == address->port || !is_loopback(address)))
+			return offender;
+	}
+	return NULL;
+}
+
+static struct offender *note_offender(struct swarm *s, const struct peer_address *address)
+{
+	struct offender *offender = find_offender(s, address);
+
+	if (offender != NULL)
+		return offender;
+	if (s->offenders_count < OFFENDERS_MAX) {
+		offender = &s->offenders[s->offenders_count++];
+	} else { /* the one that is free again soonest makes way */
+		offender = &s->offenders[0];
+		for (uint32_t i = 1; i < OFFENDERS_MAX; i++)
+			if (s->offenders[i].until_ns < offender->until_ns)
+				offender = &s->offenders[i];
+	}
+	*offender = (struct offender){.address = *address};
+	return offender;
+}
+
+bool barred(const struct swarm *s, const struct peer_address *address)
+{
+	const struct offender *offender = find_offender(s, address);
+
+	return offender != NULL && s->now_ns < offender->until_ns;
+}
+
+static void ban(struct swarm *s, const struct peer_address *address, const char *reason)
+{
+	struct offender *offender = note_offender(s, address);
+
+	if (offender->until_ns != NEVER) {
+		struct swarm_effect *effect = effect_push(s, SWARM_EFFECT_PEER_BANNED);
+
+		effect->address = *address;
+		effect->reason = reason;
+		s->status.banned_count++;
+	}
+	offender->until_ns = NEVER;
+}
+
+void peer_offends(struct swarm *s, uint32_t peer, const char *reason)
+{
+	struct offender *offender = note_offender(s, &s->peers[peer].address);
+	uint64_t pause_ns = PAUSE_FIRST_NS << u64_min(offender->strikes++, PAUSE_SHIFT_MAX);
+
+	if (offender->until_ns != NEVER)
+		offender->until_ns = s->now_ns + pause_ns;
+	peer_close(s, peer, reason);
+}
+
 void blame_bad(struct swarm *s, uint32_t buffer)
 {
 	struct buffer *b = &s->buffers[buffer];
@@ -80,40 +156,4 @@ void blame_bad(struct swarm *s, uint32_t buffer)
 	ban(s, &b->senders[0].address, reason);
 	if (same_sender(s, &b->senders[0], b->senders[0].peer))
 		peer_close(s, b->senders[0].peer, reason);
-}
-
-/* ---- bans ---- */
-
-static bool is_loopback(const struct peer_address *address)
-{
-	static const uint8_t loopback6[16] = {[15] = 1};
-
-	return (peer_address_is4(address) && address->ip[12] == 127) ||
-	       memcmp(address->ip, loopback6, sizeof(loopback6)) == 0;
-}
-
-/* A machine is banned whatever its port; on loopback, where many nodes share one address, only the
- * port. */
-bool banned(const struct swarm *s, const struct peer_address *address)
-{
-	for (uint32_t i = 0; i < s->bans_count; i++)
-		if (memcmp(s->bans[i].ip, address->ip, sizeof(address->ip)) == 0 &&
-			(s->bans[i].port == address->port || !is_loopback(address)))
-			return true;
-	return false;
-}
-
-void ban(struct swarm *s, const struct peer_address *address, const char *reason)
-{
-	struct swarm_effect *effect = effect_push(s, SWARM_EFFECT_PEER_BANNED);
-
-	effect->address = *address;
-	effect->reason = reason;
-	if (banned(s, address))
-		return;
-	s->bans[s->bans_next] = *address;
-	s->bans_next = (s->bans_next + 1) % BANS_MAX;
-	if (s->bans_count < BANS_MAX)
-		s->bans_count++;
-	s->status.banned_count++;
 }

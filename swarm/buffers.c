@@ -2,6 +2,8 @@
 /* The life of piece buffers, and the state of the blocks in them. */
 #include "swarm/engine.h"
 
+#define STUCK_NS (20 * NS_PER_S)
+
 struct block *buffer_block(struct swarm *s, uint32_t buffer, uint32_t block)
 {
 	return &s->blocks[(size_t)buffer * s->blocks_per_piece + block];
@@ -77,6 +79,8 @@ uint32_t buffer_begin(struct swarm *s, uint32_t piece)
 	b->piece = piece;
 	b->blocks_count = b->blocks_free = blocks_count;
 	b->exclusive_peer = SWARM_PEER_NONE;
+	b->progress_ns = s->now_ns;
+	wake_at(s, s->now_ns + STUCK_NS);
 	memset(buffer_block(s, found, 0), 0, blocks_count * sizeof(struct block));
 	s->pieces[s->pieces[piece].leader].buffer = found;
 	group_unwant(s, piece);
@@ -143,6 +147,21 @@ void buffer_give_up(struct swarm *s, uint32_t buffer)
 	b->state = BUFFER_DRAINING;
 	content_dropped(s, buffer);
 	buffer_settle(s, buffer);
+}
+
+/* Those who could finish it may not (probation), and those who may do not: begin again. */
+void buffers_tick(struct swarm *s)
+{
+	for (uint32_t i = 0; i < s->limits.buffers_count; i++) {
+		struct buffer *b = &s->buffers[i];
+
+		if (b->state != BUFFER_ARRIVING)
+			continue;
+		if (b->receiving_count == 0 && s->now_ns >= b->progress_ns + STUCK_NS)
+			buffer_give_up(s, i);
+		else
+			wake_at(s, u64_max(b->progress_ns + STUCK_NS, s->now_ns + NS_PER_S));
+	}
 }
 
 void buffer_block_received(struct swarm *s, uint32_t buffer, uint32_t block)

@@ -20,7 +20,7 @@
 #define SENDERS_MAX	   32  /* peers that may contribute to one piece */
 #define SUGGESTED_MAX	   32  /* open suggestions of an origin, and grants of one to a peer */
 #define SENDS_MAX	   32  /* SEND_BLOCKs to one peer that are not answered */
-#define BANS_MAX	   256 /* the oldest is forgotten first */
+#define OFFENDERS_MAX	   256 /* who is free again soonest is forgotten first */
 #define ALLOCATIONS_MAX	   32
 #define TRACKERS_MAX	   64
 #define EXTENDED_BYTES_MAX 256
@@ -88,6 +88,7 @@ struct buffer {
 	uint32_t sends_count;	  /* SEND_BLOCKs not answered */
 	uint32_t writes_count;	  /* pieces of this content QUEUED or WRITING */
 	uint32_t exclusive_peer;  /* only this one may fill it, or PEER_NONE */
+	uint64_t progress_ns;	  /* when it was begun or last got a block */
 	uint64_t used_ns;	  /* the smallest is evicted first */
 	uint32_t senders_count;
 	struct sender senders[SENDERS_MAX];
@@ -135,6 +136,8 @@ struct peer {
 	const char *close_reason;
 	struct peer_address address;
 	uint32_t address_index; /* in the book, or ADDRESS_NONE */
+	bool useful;		/* something of worth has passed, either way */
+	bool needless;		/* closed because both sides are complete */
 	uint8_t id[PEER_ID_BYTES];
 	uint64_t state_ns;    /* when it came into its state */
 	uint64_t received_ns; /* last sign of life */
@@ -210,6 +213,12 @@ struct known_address {
 	uint32_t failures;
 	uint64_t next_try_ns;
 	bool self;
+};
+
+struct offender {
+	struct peer_address address;
+	uint32_t strikes;
+	uint64_t until_ns; /* no connection before; NEVER: it sent wrong data */
 };
 
 /* ---- the whole ---- */
@@ -306,8 +315,8 @@ struct swarm {
 	uint32_t *address_chains;
 	uint32_t address_chains_count;
 	uint32_t addresses_count;
-	struct peer_address bans[BANS_MAX];
-	uint32_t bans_count, bans_next;
+	struct offender offenders[OFFENDERS_MAX];
+	uint32_t offenders_count;
 
 	struct announcer announcer;
 
@@ -388,6 +397,7 @@ void block_freed(struct swarm *s, uint32_t buffer, uint32_t block);
 void buffer_give_up(struct swarm *s, uint32_t buffer);
 void buffer_settle(struct swarm *s, uint32_t buffer);
 void buffer_block_received(struct swarm *s, uint32_t buffer, uint32_t block);
+void buffers_tick(struct swarm *s);
 void buffer_hashed(struct swarm *s, uint32_t buffer, uint32_t piece, bool ok);
 
 /* requests.c */
@@ -445,8 +455,8 @@ void blame_involve(struct swarm *s, uint32_t buffer, uint32_t peer);
 bool blame_sender(struct swarm *s, uint32_t buffer, uint32_t peer);
 void blame_good(struct swarm *s, uint32_t buffer);
 void blame_bad(struct swarm *s, uint32_t buffer);
-void ban(struct swarm *s, const struct peer_address *address, const char *reason);
-bool banned(const struct swarm *s, const struct peer_address *address);
+bool barred(const struct swarm *s, const struct peer_address *address);
+void peer_offends(struct swarm *s, uint32_t peer, const char *reason);
 
 /* durability.c */
 void content_verified(struct swarm *s, uint32_t piece);
@@ -469,7 +479,8 @@ bool announcer_work(struct swarm *s);
 MUST_USE bool addresses_create(struct swarm *s);
 uint32_t address_add(struct swarm *s, const struct peer_address *address);
 void address_connected(struct swarm *s, const struct peer_address *address, uint32_t peer);
-void address_released(struct swarm *s, uint32_t index, bool worked);
+void address_released(struct swarm *s, uint32_t index, const struct peer *p);
+void addresses_retry(struct swarm *s);
 bool addresses_work(struct swarm *s);
 
 void *swarm_allocate(struct swarm *s, uint64_t count, size_t bytes);

@@ -24,9 +24,9 @@ static void told_bitfield(struct swarm *s, uint32_t peer, const struct peer_mess
 	struct peer *p = &s->peers[peer];
 
 	if (p->have_seen)
-		peer_close(s, peer, "a bitfield that comes late or twice");
+		peer_offends(s, peer, "a bitfield that comes late or twice");
 	else if (!peer_has_bitfield(s, peer, message->bytes, message->bytes_count))
-		peer_close(s, peer, "a bitfield of another size");
+		peer_offends(s, peer, "a bitfield of another size");
 }
 
 static void told_all_or_none(struct swarm *s, uint32_t peer, bool all)
@@ -34,7 +34,7 @@ static void told_all_or_none(struct swarm *s, uint32_t peer, bool all)
 	struct peer *p = &s->peers[peer];
 
 	if (p->have_seen || !p->fast)
-		peer_close(s, peer, "have-all or have-none out of place");
+		peer_offends(s, peer, "have-all or have-none out of place");
 	else if (all)
 		peer_has_all(s, peer);
 	else
@@ -47,7 +47,7 @@ static void extended_handshake(struct swarm *s, uint32_t peer, const struct peer
 	struct peer_extended_handshake handshake;
 
 	if (!peer_extended_handshake_parse(&handshake, message->bytes, message->bytes_count)) {
-		peer_close(s, peer, "an extended handshake that cannot be read");
+		peer_offends(s, peer, "an extended handshake that cannot be read");
 		return;
 	}
 	p->own = handshake.request_bytes_max > 0;
@@ -77,7 +77,7 @@ static void told_extended(struct swarm *s, uint32_t peer, const struct peer_mess
 		if (piece < s->pieces_count)
 			peer_has_not(s, peer, piece);
 		else
-			peer_close(s, peer, "a piece that does not exist");
+			peer_offends(s, peer, "a piece that does not exist");
 	}
 }
 
@@ -128,11 +128,11 @@ void peer_message(struct swarm *s, uint32_t peer, const struct peer_message *mes
 		return;
 	p->received_ns = s->now_ns;
 	if (index_checked(message->id) && message->index >= s->pieces_count) {
-		peer_close(s, peer, "a piece that does not exist");
+		peer_offends(s, peer, "a piece that does not exist");
 		return;
 	}
 	if (needs_fast(message->id) && !p->fast) {
-		peer_close(s, peer, "a message of an extension that was not agreed on");
+		peer_offends(s, peer, "a message of an extension that was not agreed on");
 		return;
 	}
 	if (told_plain(s, peer, message->id))

@@ -91,7 +91,7 @@ void peer_accept(struct swarm *s, const struct swarm_input *input)
 {
 	uint32_t peer = SWARM_PEER_NONE;
 
-	if (!s->stopped && !banned(s, &input->address))
+	if (!s->stopped && !barred(s, &input->address))
 		peer = peer_new(s, &input->address, false);
 	*input->accepted_peer = peer;
 	if (peer != SWARM_PEER_NONE)
@@ -116,9 +116,8 @@ static void free_number(struct swarm *s, uint32_t peer)
 static void let_go(struct swarm *s, uint32_t peer)
 {
 	struct peer *p = &s->peers[peer];
-	bool was_open = p->state == PEER_OPEN;
 
-	if (was_open) {
+	if (p->state == PEER_OPEN) {
 		receiving_abandon(s, peer);
 		requests_drop(s, peer, false);
 		upload_leave(s, peer);
@@ -126,7 +125,7 @@ static void let_go(struct swarm *s, uint32_t peer)
 		peer_has_nothing(s, peer);
 	}
 	if (p->address_index != ADDRESS_NONE)
-		address_released(s, p->address_index, was_open);
+		address_released(s, p->address_index, p);
 	p->address_index = ADDRESS_NONE;
 }
 
@@ -172,11 +171,24 @@ void peer_connected(struct swarm *s, uint32_t peer)
 	wake_at(s, s->now_ns + HANDSHAKE_TIMEOUT_NS);
 }
 
+/* The connection that stays knows the address that the other one was made to. */
+static void hand_over_address(struct swarm *s, uint32_t from, uint32_t to)
+{
+	uint32_t index = s->peers[from].address_index;
+
+	if (index == ADDRESS_NONE || s->peers[to].address_index != ADDRESS_NONE)
+		return;
+	s->peers[from].address_index = ADDRESS_NONE;
+	s->peers[to].address_index = index;
+	s->addresses[index].peer = to;
+}
+
 /* Two connections to one node: the one that the smaller peer id opened stays, on both sides. True
  * when it is this one that has to go. */
 static bool lose_to_duplicate(struct swarm *s, uint32_t peer)
 {
 	struct peer *p = &s->peers[peer];
+	bool ours_is_smaller = memcmp(s->settings.peer_id, p->id, sizeof(p->id)) < 0;
 
 	for (uint32_t i = 0; i < s->peers_top; i++) {
 		struct peer *other = &s->peers[i];
@@ -184,12 +196,14 @@ static bool lose_to_duplicate(struct swarm *s, uint32_t peer)
 		if (i == peer || other->state != PEER_OPEN ||
 			memcmp(other->id, p->id, sizeof(p->id)) != 0)
 			continue;
-		bool ours_is_smaller = memcmp(s->settings.peer_id, p->id, sizeof(p->id)) < 0;
-
 		/* Another machine under a borrowed name must not push out the real one. */
-		if (memcmp(other->address.ip, p->address.ip, sizeof(p->address.ip)) != 0 ||
-			other->outgoing == p->outgoing || p->outgoing != ours_is_smaller)
+		if (memcmp(other->address.ip, p->address.ip, sizeof(p->address.ip)) != 0)
 			return true;
+		if (other->outgoing == p->outgoing || p->outgoing != ours_is_smaller) {
+			hand_over_address(s, peer, i);
+			return true;
+		}
+		hand_over_address(s, i, peer);
 		peer_close(s, i, "connected twice");
 		return false;
 	}
@@ -260,8 +274,10 @@ void peer_close_if_useless(struct swarm *s, uint32_t peer)
 	struct peer *p = &s->peers[peer];
 
 	if (p->state == PEER_OPEN && p->has_count == s->pieces_count &&
-		s->durable_count == s->pieces_count)
+		s->durable_count == s->pieces_count) {
+		p->needless = true;
 		peer_close(s, peer, "both sides are complete");
+	}
 }
 
 static void open_tick(struct swarm *s, uint32_t peer)

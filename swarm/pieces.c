@@ -108,6 +108,8 @@ void piece_set_state(struct swarm *s, uint32_t piece, enum swarm_piece_state sta
 	if (was_durable) {
 		s->durable_count--;
 		s->status.durable_bytes -= piece_length(s, piece);
+		if (s->complete)
+			addresses_retry(s);
 		s->complete = false;
 	} else {
 		s->durable_count++;

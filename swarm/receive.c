@@ -6,7 +6,8 @@
 #include "swarm/engine.h"
 
 #define SURPLUS_BLOCKS_MAX 64
-#define STALL_NS	   (10 * NS_PER_S) /* in the middle of one block */
+#define STALL_MIN_NS	   (3 * NS_PER_S) /* in the middle of one block */
+#define STALL_MAX_NS	   (10 * NS_PER_S)
 #define WINDOW_NS	   (50 * NS_PER_MS)
 
 /* A block that was asked for and given up (late, cancelled, choked) is taken if it is still wanted.
@@ -44,7 +45,7 @@ static enum swarm_place place(struct swarm *s, uint32_t peer, const struct peer_
 	p->receiving_block = block;
 	p->receiving_ns = s->now_ns;
 	p->receiving_asked_ns = asked_ns;
-	wake_at(s, s->now_ns + STALL_NS);
+	wake_at(s, s->now_ns + STALL_MIN_NS);
 	return SWARM_PLACE_BUFFER;
 }
 
@@ -144,6 +145,8 @@ void block_arrived(struct swarm *s, uint32_t peer, const struct peer_message *me
 		p->receiving = false;
 		b->receiving_count--;
 		count_received(s, p, message->length, false);
+		b->progress_ns = s->now_ns;
+		p->useful = true;
 		block_cancel_others(s, buffer, block);
 		buffer_block_received(s, buffer, block);
 	}
@@ -178,14 +181,22 @@ void receiving_abandon(struct swarm *s, uint32_t peer)
 	buffer_settle(s, p->receiving_buffer);
 }
 
+/* Nobody else can fill a block that is half here: whoever stops there has to go. */
 void receiving_tick(struct swarm *s, uint32_t peer)
 {
 	struct peer *p = &s->peers[peer];
 
 	if (!p->receiving)
 		return;
-	if (s->now_ns >= p->receiving_ns + STALL_NS)
-		peer_close(s, peer, "it stalled in the middle of a block");
+	uint64_t patience_ns = STALL_MIN_NS;
+
+	if (p->rate_bytes_per_s > 0)
+		patience_ns = u64_min(
+			u64_max(4 * NS_PER_S * s->limits.request_bytes / p->rate_bytes_per_s,
+				STALL_MIN_NS),
+			STALL_MAX_NS);
+	if (s->now_ns >= p->receiving_ns + patience_ns)
+		peer_offends(s, peer, "it stalled in the middle of a block");
 	else
-		wake_at(s, p->receiving_ns + STALL_NS);
+		wake_at(s, p->receiving_ns + patience_ns);
 }

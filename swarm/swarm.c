@@ -165,6 +165,7 @@ static void tick(struct swarm *s)
 {
 	s->deadline_ns = NEVER;
 	peers_tick(s);
+	buffers_tick(s);
 	slots_tick(s);
 	s->work |= WORK_WRITE | WORK_CONNECT | WORK_ANNOUNCE;
 }

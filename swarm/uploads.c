@@ -47,7 +47,7 @@ void upload_requested(struct swarm *s, uint32_t peer, const struct peer_message 
 	struct incoming what = {message->index, message->begin, message->length};
 
 	if (!within_piece(s, &what)) {
-		peer_close(s, peer, "a request outside of its piece");
+		peer_offends(s, peer, "a request outside of its piece");
 		return;
 	}
 	if (p->unchoked && piece_have(s, what.index) &&
@@ -62,7 +62,7 @@ void upload_requested(struct swarm *s, uint32_t peer, const struct peer_message 
 	/* It crossed our choke, or it asks for what we do not have, or for too much at a time. That
 	 * happens; without end it does not. */
 	if (++p->idle_requests > s->limits.incoming_requests_max + IDLE_REQUESTS_EXTRA)
-		peer_close(s, peer, "it asks for what it cannot have");
+		peer_offends(s, peer, "it asks for what it cannot have");
 	else
 		reject(s, peer, &what);
 }
@@ -129,6 +129,7 @@ void upload_sent(struct swarm *s, uint32_t peer, const struct peer_message *mess
 
 	if (at == SENDS_MAX)
 		return;
+	p->useful |= ok;
 	if (ok)
 		s->status.sent_bytes += message->length;
 	else
