@@ -10,7 +10,6 @@
 #define SAMPLE_INTERVAL_NS (NS_PER_S / 2)
 #define STOP_TIMEOUT_NS	   (2 * NS_PER_S)
 #define CONTROL_BYTES_MORE (256 * KIB)
-#define REQUEST_BYTES	   (64 * KIB)
 #define TEXT_OF_NONE	   UINT32_MAX
 
 /* ---- the pump ---- */
@@ -321,7 +320,6 @@ struct transfer *transfer_start(
 	bitset_init(&transfer->zero_pieces, transfer->zero_words, pieces_count);
 	hash_find_zero_pieces(settings->metainfo, &transfer->zero_pieces);
 	swarm_limits_default(&transfer->limits);
-	transfer->limits.request_bytes = REQUEST_BYTES;
 	transfer_disk_open(transfer, settings->memory_bytes);
 	make_events(transfer);
 	choose_limits(transfer);
