@@ -147,7 +147,9 @@ void sim_check_have(struct sim_node *node, const struct peer_message *message)
 		bool said = !bits || (piece / 8 < message->bytes_count &&
 					     (message->bytes[piece / 8] << piece % 8 & 0x80) != 0);
 
-		if (said && !sim_disk_piece_readable(&node->disk, piece))
+		bool here = node->traits.origin || bitset_has(&node->written, piece);
+
+		if (said && !(here && sim_disk_piece_readable(&node->disk, piece)))
 			sim_violation(node->world, "have", "%s announces piece %u, which it lacks",
 				node->name, piece);
 		if (message->id == PEER_HAVE)

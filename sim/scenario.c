@@ -190,3 +190,13 @@ void sim_judge_copies(struct sim_world *world, uint64_t percent_max)
 		sim_violation(world, "copies", "the origin sent %" PRIu64 " %% of the image",
 			result.origin_sent_bytes * 100 / result.distinct_bytes);
 }
+
+void sim_judge_bans(struct sim_world *world, uint32_t liars_count)
+{
+	struct sim_result result;
+
+	measure(world, &result);
+	if (2 * result.bans_count < liars_count * result.nodes_count)
+		sim_violation(world, "bans", "%" PRIu32 " bans by %" PRIu32 " nodes",
+			result.bans_count, result.nodes_count);
+}

@@ -64,6 +64,8 @@ uint32_t sim_room(
 uint64_t sim_durable_bytes(const struct sim_node *node);
 /* Every piece can be read at some machine that runs, the origin aside. */
 bool sim_one_copy_outside_origin(const struct sim_world *world);
+/* "bans": of the bans that all nodes together should have made, at least half. */
+void sim_judge_bans(struct sim_world *world, uint32_t liars_count);
 /* "ratio": last finish against the bound, in percent; "copies": the origin's, in percent. */
 void sim_judge_ratio(struct sim_world *world, uint64_t percent_max);
 void sim_judge_copies(struct sim_world *world, uint64_t percent_max);

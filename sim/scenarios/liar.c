@@ -13,10 +13,16 @@ static void build(struct sim_world *world)
 		sim_bad_peer_add(world, SIM_PEER_LIAR, &traits, 1);
 }
 
+static void judge(struct sim_world *world)
+{
+	sim_judge_bans(world, 1);
+}
+
 const struct sim_scenario sim_scenario_liar = {
 	.name = "liar",
 	.shows = "a peer that sends wrong bytes costs time, never correctness",
 	.nodes_max = 8,
 	.limit_ns = 300 * NS_PER_S,
 	.build = build,
+	.judge = judge,
 };

@@ -13,10 +13,16 @@ static void build(struct sim_world *world)
 		sim_bad_peer_add(world, SIM_PEER_LIAR, &traits, 10);
 }
 
+static void judge(struct sim_world *world)
+{
+	sim_judge_bans(world, 3);
+}
+
 const struct sim_scenario sim_scenario_liars_half_the_time = {
 	.name = "liars_half_the_time",
 	.shows = "three liars that lie in one block of ten are found and banned",
 	.nodes_max = 12,
 	.limit_ns = 300 * NS_PER_S,
 	.build = build,
+	.judge = judge,
 };
