@@ -11,10 +11,31 @@
 #define EXPIRES_DEFAULT_S ((uint64_t)24 * 3600)
 #define EXPIRES_MAX_S	  ((uint64_t)10 * 365 * 24 * 3600)
 
+/* Nodes as they were before a request changed them. */
+struct changes {
+	struct undo {
+		struct node *node;
+		struct node before;
+	} * list;
+	size_t count;
+};
+
+static struct undo *undo_add(struct changes *changes, struct node *node)
+{
+	struct undo *list = realloc(changes->list, (changes->count + 1) * sizeof(*list));
+
+	if (list == NULL)
+		return NULL;
+	changes->list = list;
+	list[changes->count] = (struct undo){.node = node, .before = *node};
+	return &list[changes->count++];
+}
+
 /* What one request wants of every node that it names. */
 struct arm_order {
 	struct arm arm; /* all but number and target */
 	struct arm_wish wish;
+	struct changes changes;
 };
 
 static json_t *result_failure(const char *node, const struct failure *failure)
@@ -70,17 +91,8 @@ static bool target_choose(struct server *server, const struct node *node,
 	       arm_choose(target, wish, disks, disks_count, failure);
 }
 
-/* An arm that was not begun gives way; the history says so. */
-static bool replace_old(struct server *server, struct node *node, struct failure *failure)
-{
-	if (node->state != NODE_ARMED || !node_disarm(node, server_now_ms(server)))
-		return true;
-	snprintf(node->arm.outcome, sizeof(node->arm.outcome), "replaced");
-	nodes_changed(server->nodes, node);
-	return nodes_commit(server->nodes, failure);
-}
-
-static json_t *arm_one(struct server *server, struct node *node, const struct arm_order *order)
+/* Gives the node its arm, in memory: control_arm commits them all at once. */
+static json_t *arm_one(struct server *server, struct node *node, struct arm_order *order)
 {
 	struct arm arm = order->arm;
 	struct failure failure = {0};
@@ -96,19 +108,17 @@ static json_t *arm_one(struct server *server, struct node *node, const struct ar
 	}
 	/* Larger than any number given before, even when the database is an older copy. */
 	arm.number = u64_max(server->last_arm + 1, server_now_ms(server));
-	if (!replace_old(server, node, &failure))
-		return result_failure(node->id, &failure);
-	struct node before = *node;
+	struct undo *undo = undo_add(&order->changes, node);
 
-	if (!node_arm(node, &arm, server_now_ms(server), &failure))
-		return result_failure(node->id, &failure);
-	nodes_changed(server->nodes, node);
-	server_node_event(server, node, "armed", "armed with %s", arm.image);
-	if (!nodes_commit(server->nodes, &failure)) {
-		*node = before;
+	if (undo == NULL) {
+		failure_set(&failure, ERROR_MEMORY, "no memory");
 		return result_failure(node->id, &failure);
 	}
+	if (!node_arm(node, &arm, server_now_ms(server), &failure))
+		return result_failure(node->id, &failure);
 	server->last_arm = arm.number;
+	nodes_changed(server->nodes, node);
+	server_node_event(server, node, "armed", "armed with %s", arm.image);
 	shown = node_json(server, node, false);
 	json_t *result = json_pack(
 		"{s:s, s:b, s:O}", "node", node->id, "ok", 1, "arm", json_object_get(shown, "arm"));
@@ -140,6 +150,21 @@ static json_t *for_nodes(struct server *server, const json_t *request,
 	return json_pack("{s:o}", "results", results);
 }
 
+/* What was changed is on the medium, or is as it was before. Takes over the answer. */
+static json_t *commit_or_undo(
+	struct server *server, struct changes *changes, json_t *answer, struct failure *failure)
+{
+	bool committed = nodes_commit(server->nodes, failure);
+
+	for (size_t i = changes->count; !committed && i-- > 0;)
+		*changes->list[i].node = changes->list[i].before;
+	free(changes->list);
+	if (committed)
+		return answer;
+	json_decref(answer);
+	return NULL;
+}
+
 static json_t *arm_run(struct server *server, struct node *node, void *context)
 {
 	return arm_one(server, node, context);
@@ -153,6 +178,7 @@ json_t *control_arm(struct server *server, const json_t *request, struct failure
 		return NULL;
 	json_t *answer = for_nodes(server, request, arm_run, &order);
 
+	answer = commit_or_undo(server, &order.changes, answer, failure);
 	server_sync_origins(server);
 	return answer;
 }
@@ -160,29 +186,23 @@ json_t *control_arm(struct server *server, const json_t *request, struct failure
 static json_t *disarm_run(struct server *server, struct node *node, void *context)
 {
 	struct failure failure = {0};
-	struct node before = *node;
+	const char *was = node_state_name(node->state);
 
-	(void)context;
-	if (!node_disarm(node, server_now_ms(server))) {
-		failure_set(&failure, ERROR_NOT_ARMED, "it is not armed (%s)",
-			node_state_name(node->state));
+	if (undo_add(context, node) == NULL || !node_disarm(node, server_now_ms(server))) {
+		failure_set(&failure, ERROR_NOT_ARMED, "it is not armed (%s)", was);
 		return result_failure(node->id, &failure);
 	}
 	nodes_changed(server->nodes, node);
-	server_node_event(
-		server, node, "disarmed", "disarmed (was %s)", node_state_name(before.state));
-	if (!nodes_commit(server->nodes, &failure)) {
-		*node = before;
-		return result_failure(node->id, &failure);
-	}
-	return json_pack(
-		"{s:s, s:b, s:s}", "node", node->id, "ok", 1, "was", node_state_name(before.state));
+	server_node_event(server, node, "disarmed", "disarmed (was %s)", was);
+	return json_pack("{s:s, s:b, s:s}", "node", node->id, "ok", 1, "was", was);
 }
 
 json_t *control_disarm(struct server *server, const json_t *request, struct failure *failure)
 {
-	(void)failure;
-	return for_nodes(server, request, disarm_run, NULL);
+	struct changes changes = {0};
+	json_t *answer = for_nodes(server, request, disarm_run, &changes);
+
+	return commit_or_undo(server, &changes, answer, failure);
 }
 
 static struct node *node_named(

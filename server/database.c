@@ -285,6 +285,25 @@ static bool save_node(struct database *database, const struct node *node, struct
 	return statement_run(database, binder.statement, "saving a node", failure);
 }
 
+/* An arm that was not begun gives way to a newer one. */
+static bool close_replaced(
+	struct database *database, const struct node *node, struct failure *failure)
+{
+	struct binder binder = {statement_ready(database, STATEMENT_CLOSE_REPLACED,
+					"UPDATE arms SET outcome = 'replaced', open = 0,"
+					" ended_ms = ?1 WHERE node = ?2 AND number < ?3"
+					" AND outcome = ''",
+					failure),
+		0};
+
+	if (binder.statement == NULL)
+		return false;
+	bind_number(&binder, node->arm.armed_ms);
+	bind_text(&binder, node->id);
+	bind_number(&binder, node->arm.number);
+	return statement_run(database, binder.statement, "closing an old arm", failure);
+}
+
 bool database_save_node(struct database *database, const struct node *node, struct failure *failure)
 {
 	/* A node and its arm are one fact: never one without the other on the medium. */
@@ -292,6 +311,7 @@ bool database_save_node(struct database *database, const struct node *node, stru
 		return false;
 	if (save_node(database, node, failure) &&
 		(node->arm.number == 0 || save_arm(database, node, failure)) &&
+		(node->state != NODE_ARMED || close_replaced(database, node, failure)) &&
 		run(database, "RELEASE node", failure))
 		return true;
 	(void)sqlite3_exec(database->sqlite, "ROLLBACK TO node; RELEASE node", NULL, NULL, NULL);

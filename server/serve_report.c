@@ -7,18 +7,25 @@
 
 #include "lib/log.h"
 
-#define RETRY_MS 2000
+#define RETRY_MS       2000
+#define WAVE_ANSWER_MS 300
 
-/* Nobody else needs the node to go on serving: everyone has the image, failed, or fell silent. */
+/* Nobody needs that others go on serving: everyone has the image, failed, or fell silent. Asked by
+ * every complete node every second, so an answer serves all of them for a moment. */
 static bool wave_is_over(struct server *server, const struct node *node)
 {
 	uint64_t now_ms = server_now_ms(server);
+	struct wave_answer *wave = &server->wave;
 
-	for (struct node *other = nodes_next(server->nodes, NULL); other != NULL;
+	if (memcmp(wave->infohash, node->arm.infohash, SHA1_BYTES) == 0 && now_ms < wave->until_ms)
+		return wave->over;
+	memcpy(wave->infohash, node->arm.infohash, SHA1_BYTES);
+	wave->until_ms = now_ms + WAVE_ANSWER_MS;
+	wave->over = true;
+	for (struct node *other = nodes_next(server->nodes, NULL); other != NULL && wave->over;
 		other = nodes_next(server->nodes, other))
-		if (other != node && node_holds_wave(other, node->arm.infohash, now_ms))
-			return false;
-	return true;
+		wave->over = !node_holds_wave(other, node->arm.infohash, now_ms);
+	return wave->over;
 }
 
 static void record_event(struct server *server, const struct node *node,

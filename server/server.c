@@ -41,6 +41,14 @@ uint64_t server_now_ms(const struct server *server)
 
 static void notice_add(struct server *server, const char *text)
 {
+	/* What repeats is shown once. */
+	for (uint32_t i = 0; i < server->notices_count; i++)
+		if (strcmp(server->notices[i].text, text) == 0) {
+			memmove(&server->notices[i], &server->notices[i + 1],
+				(server->notices_count - i - 1) * sizeof(server->notices[0]));
+			server->notices_count--;
+			break;
+		}
 	if (server->notices_count == NOTICES_MAX) {
 		memmove(&server->notices[0], &server->notices[1],
 			(NOTICES_MAX - 1) * sizeof(server->notices[0]));
@@ -132,6 +140,7 @@ static void on_signal(evutil_socket_t signal_number, short what, void *context)
 
 	(void)signal_number;
 	(void)what;
+	server->interrupted = true;
 	event_base_loopbreak(server->base);
 }
 
@@ -432,6 +441,11 @@ bool server_start_dnsmasq(struct server *server, struct failure *failure)
 
 	server->dnsmasq = dnsmasq_start(&settings, failure);
 	return server->dnsmasq != NULL;
+}
+
+bool server_interrupted(struct server *server)
+{
+	return event_base_loop(server->base, EVLOOP_NONBLOCK) < 0 || server->interrupted;
 }
 
 bool server_run(struct server *server, struct failure *failure)

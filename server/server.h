@@ -44,7 +44,14 @@ struct server_settings {
 /* Something the operator should see, newest last. */
 struct notice {
 	uint64_t at_ms;
-	char text[256];
+	char text[512];
+};
+
+/* May the complete nodes of one image leave? */
+struct wave_answer {
+	uint8_t infohash[SHA1_BYTES];
+	uint64_t until_ms;
+	bool over;
 };
 
 struct server {
@@ -69,6 +76,8 @@ struct server {
 	uint64_t start_unix_ms; /* of the clock that server_now_ms continues */
 	uint64_t start_monotonic_ms;
 	uint64_t last_arm;
+	bool interrupted;
+	struct wave_answer wave;
 	struct report report; /* scratch: it is large */
 	struct notice notices[NOTICES_MAX];
 	uint32_t notices_count;
@@ -81,6 +90,8 @@ MUST_USE struct server *server_create(
 	const struct server_settings *settings, struct failure *failure);
 /* DHCP and TFTP, once everything else is there. */
 MUST_USE bool server_start_dnsmasq(struct server *server, struct failure *failure);
+/* SIGINT or SIGTERM came while something else was done. */
+MUST_USE bool server_interrupted(struct server *server);
 /* Until SIGINT or SIGTERM. */
 MUST_USE bool server_run(struct server *server, struct failure *failure);
 struct server *server_destroy(struct server *server);

@@ -256,6 +256,10 @@ static bool serve(const struct up_options *wanted, const struct server_settings 
 
 	if (fine && !boot_files_prepare(&server->store, &files, &built, failure))
 		fine = false;
+	if (fine && server_interrupted(server)) {
+		server_destroy(server);
+		return true;
+	}
 	if (fine && built)
 		printf("built kernel and initramfs in %s/boot\n", server->store.state);
 	fine = fine && server_start_dnsmasq(server, failure);
