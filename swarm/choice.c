@@ -98,11 +98,19 @@ static uint32_t take_new(struct swarm *s, uint32_t peer, uint32_t *chosen)
 
 /* ---- the end ---- */
 
+/* A peer on a fast link answers everything before its rate is known; then its latency says enough. */
+static bool measured(const struct peer *p)
+{
+	return p->rate_bytes_per_s != 0 || p->latency_ns != 0;
+}
+
 /* Until the last of n requests at this peer is answered. */
 static uint64_t queue_ns(const struct swarm *s, const struct peer *p, uint32_t requests_count)
 {
-	if (p->snubbed || p->rate_bytes_per_s == 0)
+	if (p->snubbed || !measured(p))
 		return PATIENCE_UNKNOWN_NS;
+	if (p->rate_bytes_per_s == 0)
+		return requests_count * p->latency_ns;
 	return (uint64_t)requests_count * s->limits.request_bytes * NS_PER_S / p->rate_bytes_per_s;
 }
 
@@ -153,7 +161,7 @@ static uint32_t take_over(struct swarm *s, uint32_t peer, uint32_t *chosen)
 	struct peer *p = &s->peers[peer];
 	bool endgame = picker_wanted_count(&s->picker) == 0;
 
-	if (p->snubbed || p->rate_bytes_per_s == 0)
+	if (p->snubbed || !measured(p))
 		return BLOCK_NONE;
 	for (uint32_t i = 0; i < s->limits.buffers_count; i++) {
 		const struct buffer *b = &s->buffers[i];

@@ -8,7 +8,7 @@ random_image $((16 * 1048576))
 metainfo
 port=7400
 
-peer_ready() { grep -q READY "$WORK/$1.out"; }
+peer_ready() { grep -q READY "$WORK/$1.out" 2>/dev/null; }
 bad_peer() { # KIND
 	port=$((port + 1))
 	start "peer_$1" /usr/bin/python3 "$HERE/peers/bad_peer.py" "$1" $port "$INFOHASH" 16
