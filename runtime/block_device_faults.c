@@ -260,8 +260,8 @@ bool block_device_faults_power_cut(struct block_device *device, struct failure *
 
 	pthread_mutex_lock(&faults->lock);
 	faults->power_is_cut = true;
-	/* In order of age, so that a sector written twice ends as it was before the newest write that
-	 * was lost: what a disk that lost that write and all later ones would show. */
+	/* In order of age, so that a sector written twice ends as it was before the newest write
+	 * that was lost: what a disk that lost that write and all later ones would show. */
 	for (struct unflushed *entry = faults->oldest; entry != NULL && ok; entry = entry->next)
 		for (size_t at = 0; at < entry->bytes && ok; at += sector_bytes)
 			if (rng_next(&faults->rng) % 2 == 0)

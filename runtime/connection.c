@@ -87,7 +87,7 @@ static void watch(struct connection *connection, struct event *event, uint32_t t
 struct connection *connection_dial(struct connection_pool *pool, const struct peer_address *address,
 	const struct connection_limits *limits, const struct connection_ops *ops, void *owner)
 {
-	int descriptor = socket_connect(address);
+	int descriptor = socket_connect(address, &pool->source);
 
 	if (descriptor < 0)
 		return NULL;

@@ -39,6 +39,7 @@ struct connection_ops {
 /* Shared by all connections of a session. */
 struct connection_pool {
 	struct event_base *base;
+	struct peer_address source; /* where connections leave from; unspecified: any */
 	struct upload_pool *uploads;
 	uint8_t *discard;	 /* CONNECTION_DISCARD_BYTES */
 	struct connection *dead; /* closed; freed when the loop comes round */

@@ -136,6 +136,11 @@ struct session *session_create(const struct session_settings *settings, struct f
 		return session_destroy(session);
 	if (!connection_pool_open(&session->connections, session->base, session->disks, failure))
 		return session_destroy(session);
+	if (!socket_address_from_sockaddr(
+		    &session->connections.source, (const struct sockaddr *)&settings->listen)) {
+		failure_set(failure, ERROR_USAGE, "cannot listen: not an IPv4 or IPv6 address");
+		return session_destroy(session);
+	}
 	session->accept_event = event_new(session->base, session->listen_descriptor,
 		EV_READ | EV_PERSIST, on_accept, session);
 	session->accept_again_event = evtimer_new(session->base, on_accept_again, session);

@@ -147,7 +147,30 @@ void socket_tune(int socket_descriptor)
 		sizeof(not_sent_bytes));
 }
 
-int socket_connect(const struct peer_address *address)
+bool socket_address_is_unspecified(const struct peer_address *address)
+{
+	size_t prefix_bytes = peer_address_is4(address) ? 12 : 0;
+
+	return bytes_all_zero(address->ip + prefix_bytes, sizeof(address->ip) - prefix_bytes);
+}
+
+bool socket_bind_source(
+	int socket_descriptor, const struct peer_address *source, const struct peer_address *target)
+{
+	struct peer_address local = *source;
+	struct sockaddr_storage storage;
+
+	local.port = 0;
+	if (socket_address_is_unspecified(source) ||
+		peer_address_is4(source) != peer_address_is4(target))
+		return true;
+
+	socklen_t storage_bytes = socket_address_to_sockaddr(&storage, &local);
+
+	return bind(socket_descriptor, (const struct sockaddr *)&storage, storage_bytes) == 0;
+}
+
+int socket_connect(const struct peer_address *address, const struct peer_address *source)
 {
 	struct sockaddr_storage storage;
 	socklen_t storage_bytes = socket_address_to_sockaddr(&storage, address);
@@ -157,6 +180,8 @@ int socket_connect(const struct peer_address *address)
 	if (fd < 0)
 		return -1;
 	socket_tune(fd);
+	if (!socket_bind_source(fd, source, address))
+		return -1;
 	if (connect(fd, (const struct sockaddr *)&storage, storage_bytes) != 0 &&
 		errno != EINPROGRESS)
 		return -1;

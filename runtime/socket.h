@@ -24,8 +24,17 @@ socklen_t socket_address_to_sockaddr(
 MUST_USE int socket_listen(const struct sockaddr_storage *address, socklen_t address_bytes,
 	uint16_t *port, struct failure *failure);
 
+/* 0.0.0.0 or [::], whatever the port. */
+MUST_USE bool socket_address_is_unspecified(const struct peer_address *address);
+
+/* Makes connections leave from `source` (its port is not used), so that others see the address we
+ * listen on and not whichever the route prefers. An unspecified source, or one of the other family,
+ * changes nothing. False with errno set. */
+MUST_USE bool socket_bind_source(int socket_descriptor, const struct peer_address *source,
+	const struct peer_address *target);
+
 /* Starts to connect without waiting. -1 with errno set on failure. */
-MUST_USE int socket_connect(const struct peer_address *address);
+MUST_USE int socket_connect(const struct peer_address *address, const struct peer_address *source);
 
 /* No Nagle; what is not yet sent stays with us, so that control messages overtake data. */
 void socket_tune(int socket_descriptor);

@@ -219,8 +219,8 @@ static void tracker_parse(struct tracker *tracker)
 }
 
 struct tracker_client *tracker_client_create(struct event_base *base,
-	const struct tracker_url *trackers, uint32_t trackers_count, tracker_replied *replied,
-	void *context)
+	const struct peer_address *source, const struct tracker_url *trackers,
+	uint32_t trackers_count, tracker_replied *replied, void *context)
 {
 	struct tracker_client *client =
 		memory_allocate(1, sizeof(*client) + trackers_count * sizeof(client->trackers[0]));
@@ -233,6 +233,7 @@ struct tracker_client *tracker_client_create(struct event_base *base,
 		struct tracker *tracker = &client->trackers[i];
 
 		tracker->client = client;
+		tracker->source = *source;
 		tracker->index = i;
 		tracker->udp_descriptor = -1;
 		snprintf(tracker->url, sizeof(tracker->url), "%s", trackers[i].url);

@@ -20,10 +20,10 @@ struct tracker_client;
 typedef void tracker_replied(
 	void *context, uint32_t tracker, const struct announce_reply *reply, const char *text);
 
-/* trackers is copied. */
+/* trackers and source are copied; announces leave from source (socket_bind_source). */
 MUST_USE struct tracker_client *tracker_client_create(struct event_base *base,
-	const struct tracker_url *trackers, uint32_t trackers_count, tracker_replied *replied,
-	void *context);
+	const struct peer_address *source, const struct tracker_url *trackers,
+	uint32_t trackers_count, tracker_replied *replied, void *context);
 
 /* Never calls `replied` from inside. An earlier announce to the same tracker that was not answered
  * is dropped without an answer. */

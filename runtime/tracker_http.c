@@ -59,6 +59,21 @@ static void on_response(struct evhttp_request *request, void *context)
 	free(reply);
 }
 
+static void leave_from_source(const struct tracker *tracker, struct evhttp_connection *http)
+{
+	char text[SOCKET_TEXT_MAX];
+	const struct peer_address *target = &tracker->addresses[tracker->address];
+
+	/* evhttp binds by text and at once, so an unspecified source is left to the kernel. */
+	if (socket_address_is_unspecified(&tracker->source) ||
+		peer_address_is4(&tracker->source) != peer_address_is4(target))
+		return;
+	socket_address_text(text, &tracker->source);
+	*strrchr(text, ':') = '\0';
+	text[strcspn(text, "]")] = '\0';
+	evhttp_connection_set_local_address(http, text[0] == '[' ? text + 1 : text);
+}
+
 static struct evhttp_connection *connection_to(
 	const struct tracker *tracker, struct event_base *base)
 {
@@ -73,6 +88,7 @@ static struct evhttp_connection *connection_to(
 		base, NULL, text[0] == '[' ? text + 1 : text, address->port);
 	if (http == NULL)
 		memory_exhausted(0);
+	leave_from_source(tracker, http);
 	evhttp_connection_set_timeout(http, TRY_TIMEOUT_S);
 	evhttp_connection_set_retries(http, 0);
 	evhttp_connection_set_max_body_size(http, REPLY_BYTES_MAX);

@@ -16,6 +16,7 @@ struct tracker_lookup;
 struct tracker {
 	struct tracker_client *client;
 	uint32_t index;
+	struct peer_address source;
 	char url[METAINFO_URL_MAX];
 	bool udp;
 	char host[METAINFO_URL_MAX];

@@ -128,6 +128,8 @@ void tracker_udp_try(struct tracker *tracker)
 	tracker->udp_descriptor =
 		socket(storage.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (tracker->udp_descriptor < 0 ||
+		!socket_bind_source(tracker->udp_descriptor, &tracker->source,
+			&tracker->addresses[tracker->address]) ||
 		connect(tracker->udp_descriptor, (const struct sockaddr *)&storage,
 			storage_bytes) != 0) {
 		/* No way there: as if it had not answered. */

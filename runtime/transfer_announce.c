@@ -54,8 +54,8 @@ void transfer_trackers_open(
 	for (uint32_t i = 0; i < count; i++)
 		tiers[i] = sorted[i].tier;
 	transfer->trackers_count = count;
-	transfer->trackers =
-		tracker_client_create(transfer->session->base, sorted, count, on_replied, transfer);
+	transfer->trackers = tracker_client_create(transfer->session->base,
+		&transfer->session->connections.source, sorted, count, on_replied, transfer);
 }
 
 void transfer_apply_announce(struct transfer *transfer, const struct swarm_effect *effect)

@@ -91,9 +91,11 @@ client() {
 	mkdir -p "$3"
 	case $1 in
 	aria2)
-		# Without an interface aria2 announces and connects from whichever address the route gives.
+		# aria2 talks to UDP trackers only when its DHT is on (nobody is there to join).
+		dht=false
+		case $2 in *udp*) dht=true ;; esac
 		start "$1-$4" aria2c --no-conf=true --dir="$3" --interface="$4" --listen-port=6881 \
-			--enable-dht=false --bt-enable-lpd=false --seed-ratio=0.0 --file-allocation=none \
+			--enable-dht=$dht --dht-listen-port=6881 --bt-enable-lpd=false --seed-ratio=0.0 --file-allocation=none \
 			--check-integrity=true --bt-tracker-interval=2 --bt-external-ip="$4" \
 			--console-log-level=notice --summary-interval=0 "$2"
 		;;
@@ -103,7 +105,7 @@ client() {
 			{"bind-address-ipv4": "$4", "dht-enabled": false, "lpd-enabled": false,
 			 "utp-enabled": false, "port-forwarding-enabled": false, "encryption": 0}
 		EOF
-		start "$1-$4" transmission-cli -g "$WORK/config-$4" -w "$3" -p 6881 -M -et "$2"
+		start "$1-$4" transmission-cli -g "$WORK/config-$4" -w "$3" -p 6881 -M -et -v "$2"
 		;;
 	libtorrent)
 		start "$1-$4" /usr/bin/python3 "$HERE/tests/foreign/libtorrent_node.py" "$2" "$3" --listen "$4:6881"
