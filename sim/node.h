@@ -118,6 +118,8 @@ struct sim_node {
 	uint64_t payload_received_bytes;
 	uint64_t payload_from_origin_bytes;
 	uint64_t payload_sent_bytes;
+	uint64_t timeline_sent_bytes; /* of the link, at the last line of the timeline */
+	uint64_t timeline_received_bytes;
 	uint64_t wasted_bytes; /* as the engine counts, over all lives */
 	uint64_t pieces_hashed_wrong_count;
 	uint32_t bans_count;

@@ -109,8 +109,8 @@ static void measure(struct sim_world *world, struct sim_result *result)
 	result->bound_ns = copy_ns + copy_ns * floor_log2(result->nodes_count) / pieces;
 }
 
-void sim_scenario_run(
-	const struct sim_scenario *scenario, uint64_t seed, FILE *trace, struct sim_result *result)
+void sim_scenario_run(const struct sim_scenario *scenario, uint64_t seed, FILE *trace,
+	FILE *timeline, struct sim_result *result)
 {
 	struct sim_world *world = sim_world_create(seed, scenario->nodes_max);
 
@@ -119,6 +119,9 @@ void sim_scenario_run(
 	scenario->build(world);
 	if (scenario->watch != NULL)
 		sim_schedule(world, 0, watch_round, NULL, 0);
+	world->timeline = timeline;
+	if (timeline != NULL)
+		sim_timeline_start(world);
 	sim_run(world, scenario->limit_ns, all_settled);
 	if (world->violations_count == 0)
 		sim_check_outcomes(world);

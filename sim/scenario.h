@@ -50,8 +50,12 @@ extern const uint32_t sim_scenarios_count;
 
 /* NULL when there is none of that name. */
 const struct sim_scenario *sim_scenario_find(const char *name);
-void sim_scenario_run(
-	const struct sim_scenario *scenario, uint64_t seed, FILE *trace, struct sim_result *result);
+/* trace: a line for each thing that happens; timeline: one for each second of virtual time, how
+ * full the links are. Both may be NULL. */
+void sim_scenario_run(const struct sim_scenario *scenario, uint64_t seed, FILE *trace,
+	FILE *timeline, struct sim_result *result);
+/* sim/timeline.c */
+void sim_timeline_start(struct sim_world *world);
 
 /* ---- parts to build with ---- */
 

@@ -10,12 +10,13 @@
 #define EXIT_USAGE 2
 
 static const char usage[] =
-	"usage: sim SCENARIO [--seed=N] [--seeds=COUNT] [--trace=FILE]\n"
+	"usage: sim SCENARIO [--seed=N] [--seeds=COUNT] [--trace=FILE] [--timeline]\n"
 	"       sim --list\n"
 	"\n"
 	"  --seed=N       first seed (default 1); decimal, or hexadecimal after 0x\n"
 	"  --seeds=COUNT  run as many seeds, from the first on (default 1)\n"
 	"  --trace=FILE   write what happens, a line each; - is standard output\n"
+	"  --timeline     print how full the links are, a line each second of virtual time\n"
 	"  --list         names of the scenarios, and what each shows\n"
 	"\n"
 	"exit status: 0 all good, 1 a seed failed (its replay line is printed), 2 usage\n";
@@ -25,6 +26,7 @@ struct options {
 	uint64_t seed;
 	uint64_t seeds_count;
 	const char *trace_path;
+	bool timeline;
 	bool list;
 	bool help;
 };
@@ -42,7 +44,8 @@ static bool parse_options(struct options *options, int argc, char **argv)
 {
 	static const struct option longs[] = {{"seed", required_argument, NULL, 's'},
 		{"seeds", required_argument, NULL, 'n'}, {"trace", required_argument, NULL, 't'},
-		{"list", no_argument, NULL, 'l'}, {"help", no_argument, NULL, 'h'}, {0}};
+		{"list", no_argument, NULL, 'l'}, {"timeline", no_argument, NULL, 'i'},
+		{"help", no_argument, NULL, 'h'}, {0}};
 	int letter;
 
 	*options = (struct options){.seed = 1, .seeds_count = 1};
@@ -54,6 +57,8 @@ static bool parse_options(struct options *options, int argc, char **argv)
 			continue;
 		if (letter == 't')
 			options->trace_path = optarg;
+		else if (letter == 'i')
+			options->timeline = true;
 		else if (letter == 'l')
 			options->list = true;
 		else if (letter == 'h')
@@ -121,7 +126,8 @@ static bool run_seeds(const struct options *options, FILE *trace)
 	for (uint64_t i = 0; i < options->seeds_count; i++) {
 		struct sim_result result;
 
-		sim_scenario_run(options->scenario, options->seed + i, trace, &result);
+		sim_scenario_run(options->scenario, options->seed + i, trace,
+			options->timeline ? stdout : NULL, &result);
 		print_result(options, options->seed + i, &result);
 		bad_count += !result.good;
 	}

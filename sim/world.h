@@ -89,6 +89,7 @@ struct sim_world {
 	uint64_t violations_count;
 	const char *muted; /* names of checkers that must not speak, to prove the others; or NULL */
 	FILE *trace;	   /* NULL: none */
+	FILE *timeline;	   /* NULL: none; else a line each second of virtual time */
 	bool settled_changed; /* a node finished or failed */
 	void (*watch)(struct sim_world *world);
 	uint64_t tally[SIM_TALLIES_MAX]; /* free for scenarios: what they did and judge by */

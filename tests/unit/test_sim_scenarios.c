@@ -22,7 +22,7 @@ static void run_good(const char *name)
 	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
 		struct sim_result result;
 
-		sim_scenario_run(scenario, seed, NULL, &result);
+		sim_scenario_run(scenario, seed, NULL, NULL, &result);
 		if (!result.good)
 			fail_msg("[%s] %s; replay: build/sim/sim %s --seed=%llu",
 				result.violation.checker, result.violation.text, name,
@@ -88,12 +88,12 @@ static void a_seed_replays(void **state)
 
 	(void)state;
 	assert_non_null(scenario);
-	sim_scenario_run(scenario, 5, NULL, &first);
-	sim_scenario_run(scenario, 5, NULL, &second);
+	sim_scenario_run(scenario, 5, NULL, NULL, &first);
+	sim_scenario_run(scenario, 5, NULL, NULL, &second);
 	assert_int_equal(first.events_count, second.events_count);
 	assert_int_equal(first.end_ns, second.end_ns);
 	assert_int_equal(first.received_bytes, second.received_bytes);
-	sim_scenario_run(scenario, 6, NULL, &second);
+	sim_scenario_run(scenario, 6, NULL, NULL, &second);
 	assert_int_not_equal(first.events_count, second.events_count);
 }
 
