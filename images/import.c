@@ -318,6 +318,23 @@ bool image_import(const struct image_store *store, const struct import_request *
 	return imported;
 }
 
+/* The metainfo replaces what lies at `out`, which must not be the image itself or a device. */
+static bool may_replace(const char *out, const char *file, struct failure *failure)
+{
+	struct stat there;
+	struct stat image;
+
+	if (stat(out, &there) != 0)
+		return errno == ENOENT ||
+		       failure_errno(failure, ERROR_SYSTEM, "cannot write %s", out);
+	if (!S_ISREG(there.st_mode))
+		return failure_set(failure, ERROR_USAGE, "--out: %s is not a regular file", out);
+	if (stat(file, &image) == 0 && image.st_dev == there.st_dev && image.st_ino == there.st_ino)
+		return failure_set(
+			failure, ERROR_USAGE, "--out: %s is the image that is to be read", out);
+	return true;
+}
+
 bool image_metainfo_for_file(const struct import_request *request, const char *out,
 	const struct site_key *key, struct import_result *result, struct failure *failure)
 {
@@ -332,6 +349,8 @@ bool image_metainfo_for_file(const struct import_request *request, const char *o
 	if (strlen(name) >= METAINFO_NAME_MAX)
 		return failure_set(failure, ERROR_USAGE, "the name is too long for a torrent");
 	snprintf(result->name, sizeof(result->name), "%.*s", IMAGE_NAME_MAX, name);
+	if (!may_replace(out, request->file, failure))
+		return false;
 	int used = snprintf(temporary, sizeof(temporary), "%s.%ld.new", out, (long)getpid());
 	if (used < 0 || (size_t)used >= sizeof(temporary))
 		return failure_set(failure, ERROR_USAGE, "the path of --out is too long");

@@ -121,7 +121,7 @@ static bool sync_parent(const char *path, bool make, struct failure *failure)
 
 	snprintf(parent, sizeof(parent), "%.*s", slash == NULL ? 1 : (int)(slash - path + 1),
 		slash == NULL ? "." : path);
-	if (make && mkdir(parent, 0700) != 0 && errno != EEXIST)
+	if (make && mkdir(parent, 0755) != 0 && errno != EEXIST)
 		return failure_errno(failure, ERROR_SYSTEM, "cannot make the directory %s", parent);
 	SCOPED(fd) int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || fsync(fd) != 0)

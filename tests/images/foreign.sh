@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Other BitTorrent clients read our metainfo: same infohash, name, length, pieces; and libtorrent finds
 # the image complete when it checks it piece by piece. Prints TAP.
-# shellcheck source=tests/images/common.sh
-source "$(dirname "$0")/common.sh"
+# shellcheck source=tests/images/common.bash
+source "$(dirname "$0")/common.bash"
 cd "$WORK" || exit 1
 make_disk disk.raw
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
+# seconds: 300
 # Every kind of file that `image import` takes becomes the same sparse image; what is damaged, ambiguous
 # or no raw disk is refused and leaves nothing. Prints TAP.
-# shellcheck source=tests/images/common.sh
-source "$(dirname "$0")/common.sh"
+# shellcheck source=tests/images/common.bash
+source "$(dirname "$0")/common.bash"
 cd "$WORK" || exit 1
 make_disk disk.raw
 disk_kib=$(du -k disk.raw | cut -f1)

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
+# seconds: 300
 # The life of images in the store: list, show, verify, remove, key; verify finds every kind of damage; an
 # import that is interrupted, killed or out of space leaves nothing. Prints TAP.
-# shellcheck source=tests/images/common.sh
-source "$(dirname "$0")/common.sh"
+# shellcheck source=tests/images/common.bash
+source "$(dirname "$0")/common.bash"
 cd "$WORK" || exit 1
 make_disk disk.raw
 
@@ -67,7 +68,7 @@ check remove_of_a_path_fails refuses "there is no image" image remove ../keys
 check the_key_survives test -s "$STATE/keys/site.key"
 
 # Interrupted: in the middle (the work directory is there), by each signal.
-dd if=/dev/urandom of=large.raw bs=1M count=192 status=none
+dd if=/dev/urandom of=large.raw bs=1M count=48 status=none
 xz -0 -T2 large.raw
 working() { [[ -n $(ls "$STATE/images"/.work-*/disk.raw 2>/dev/null) ]]; }
 interrupted() { # SIGNAL: the import ends with status 1, says so, and leaves nothing
@@ -145,5 +146,10 @@ check out_signs_with_a_key sh -c "'$BIN' image import disk.raw --out signed.torr
 	--key '$STATE/keys/site.key' && grep -q 10:signatures signed.torrent"
 check out_into_a_missing_directory refuses "No such file" \
 	"$BIN" image import disk.raw --out nowhere/one.torrent --quiet
+check out_over_the_image_is_refused refuses "is the image" \
+	"$BIN" image import disk.raw --out ./disk.raw --quiet
+check out_over_a_device_is_refused refuses "not a regular file" \
+	"$BIN" image import disk.raw --out /dev/null --quiet
+check the_device_is_still_one test -c /dev/null
 check out_leaves_no_temporary test -z "$(ls | grep new)"
 exit $failed

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
+# seconds: 300
 # `swarmboot tracker` over HTTP and UDP, IPv4 and IPv6, with hand-made requests and with real clients
 # (aria2, transmission, libtorrent), in a network namespace with nothing but a loopback. Prints TAP.
 set -u
