@@ -1,0 +1,608 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The state machine of a node on the server: told cases, and every sequence of events up to a depth
+ * with the promises checked after each step. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "server/nodes_core.h"
+
+#define MAC   "52:54:00:00:00:01"
+#define START ((uint64_t)1700000000000)
+#define DAY   ((uint64_t)24 * 3600 * 1000)
+
+static const struct node_rules quiet = {.discover = false};
+static const struct node_rules discover = {.discover = true};
+
+static struct node fresh(void)
+{
+	struct node node;
+
+	node_init(&node, MAC, START);
+	return node;
+}
+
+static bool arm_with(struct node *node, uint64_t number, uint64_t now_ms)
+{
+	struct arm arm = {.number = number, .armed_ms = now_ms, .expires_ms = now_ms + DAY};
+
+	memset(arm.infohash, 7, sizeof(arm.infohash));
+	arm.image_bytes = 1000;
+	return node_arm(node, &arm, now_ms, NULL);
+}
+
+static struct report report_of(enum report_event event, uint64_t arm)
+{
+	struct report report = {.event = event, .arm = arm, .boot_id = 11, .sequence = 1};
+
+	report.stage = event == REPORT_HELLO ? STAGE_TARGET : STAGE_FETCH;
+	report.error = event == REPORT_FAILED ? ERROR_DISK_NONE : ERROR_NONE;
+	memset(report.head_tail_sha256, 0xab, SHA256_BYTES);
+	return report;
+}
+
+static struct node_answer tell(
+	struct node *node, enum report_event event, uint64_t arm, uint64_t now_ms)
+{
+	struct report report = report_of(event, arm);
+	struct node_answer answer;
+
+	node_report(node, &report, now_ms, &answer);
+	return answer;
+}
+
+static void a_node_boots_locally_unless_armed(void **state)
+{
+	struct node node = fresh();
+
+	(void)state;
+	assert_false(node_boots_agent(&node, &quiet, START));
+	assert_int_equal(node_plan(&node, &quiet, START), PLAN_LOCAL);
+	assert_true(arm_with(&node, 1, START));
+	assert_true(node_boots_agent(&node, &quiet, START));
+	assert_int_equal(node_plan(&node, &quiet, START), PLAN_IMAGE);
+	assert_int_equal(node.state, NODE_IMAGING);
+}
+
+static void inventory_is_offered_once(void **state)
+{
+	struct node node = fresh();
+
+	(void)state;
+	assert_true(node_boots_agent(&node, &discover, START));
+	assert_int_equal(node_plan(&node, &discover, START), PLAN_INVENTORY);
+	assert_false(node_boots_agent(&node, &discover, START));
+	assert_true(tell(&node, REPORT_HELLO, 0, START).inventory);
+	assert_int_equal(node_plan(&node, &discover, START), PLAN_LOCAL);
+	assert_false(node_boots_agent(&node, &discover, START));
+}
+
+static void an_early_hello_is_no_inventory(void **state)
+{
+	struct node node = fresh();
+	struct report report = report_of(REPORT_HELLO, 0);
+	struct node_answer answer;
+
+	(void)state;
+	report.stage = STAGE_AGENT;
+	report.disks_count = 1;
+	node_report(&node, &report, START, &answer);
+	assert_true(answer.inventory); /* shown */
+	assert_false(node.has_inventory);
+	assert_int_equal(node_plan(&node, &discover, START), PLAN_INVENTORY);
+	tell(&node, REPORT_HELLO, 0, START);
+	assert_true(node.has_inventory);
+	/* A later early hello does not replace the settled one. */
+	node_report(&node, &report, START, &answer);
+	assert_false(answer.inventory);
+}
+
+static void finishing_is_durable_before_it_is_acknowledged(void **state)
+{
+	struct node node = fresh();
+	struct node_answer answer;
+
+	(void)state;
+	assert_true(arm_with(&node, 1, START));
+	assert_int_equal(node_plan(&node, &quiet, START), PLAN_IMAGE);
+	answer = tell(&node, REPORT_FINISHING, 1, START);
+	assert_true(answer.durable && answer.reply.acknowledged);
+	assert_int_equal(node.state, NODE_FINISHING);
+	assert_true(node.arm.digest_known);
+	/* The acknowledgement was lost: the same again. */
+	answer = tell(&node, REPORT_FINISHING, 1, START);
+	assert_true(answer.durable && answer.reply.acknowledged);
+	assert_int_equal(node_plan(&node, &quiet, START), PLAN_FINISHING);
+	/* A torn commit: it fetches again, and asks again with another digest. */
+	answer = tell(&node, REPORT_PROGRESS, 1, START);
+	assert_true(answer.reply.acknowledged);
+	assert_int_equal(node.state, NODE_FINISHING);
+	answer = tell(&node, REPORT_FINISHED, 1, START);
+	assert_true(answer.durable && answer.reply.acknowledged);
+	assert_int_equal(node.state, NODE_DONE);
+	assert_string_equal(node.arm.outcome, "done");
+	answer = tell(&node, REPORT_FINISHED, 1, START);
+	assert_true(answer.reply.acknowledged && !answer.changed);
+}
+
+static void an_old_finishing_request_after_the_end_changes_nothing(void **state)
+{
+	struct node node = fresh();
+	struct report report = report_of(REPORT_FINISHING, 1);
+	struct node_answer answer;
+
+	(void)state;
+	assert_true(arm_with(&node, 1, START));
+	tell(&node, REPORT_FINISHING, 1, START);
+	tell(&node, REPORT_FINISHED, 1, START);
+	answer = tell(&node, REPORT_FINISHING, 1, START);
+	assert_true(answer.reply.acknowledged);
+	report.head_tail_sha256[0] ^= 1;
+	node_report(&node, &report, START, &answer);
+	assert_true(answer.reply.abort && !answer.reply.acknowledged);
+	assert_int_equal(node.state, NODE_DONE);
+	assert_int_equal(node.arm.head_tail_sha256[0], 0xab);
+}
+
+static void two_arms_image_twice_and_no_more(void **state)
+{
+	struct node node = fresh();
+	unsigned imaged = 0;
+
+	(void)state;
+	for (uint64_t number = 1; number <= 2; number++) {
+		assert_true(arm_with(&node, number, START));
+		assert_false(node.arm.digest_known);
+		imaged += node_plan(&node, &quiet, START) == PLAN_IMAGE;
+		tell(&node, REPORT_FINISHING, number, START);
+		tell(&node, REPORT_FINISHED, number, START);
+		for (int i = 0; i < 3; i++) {
+			assert_false(node_boots_agent(&node, &quiet, START));
+			assert_int_equal(node_plan(&node, &quiet, START), PLAN_LOCAL);
+		}
+	}
+	assert_int_equal(imaged, 2);
+}
+
+static void an_arm_that_was_not_begun_is_replaced(void **state)
+{
+	struct node node = fresh();
+
+	(void)state;
+	assert_true(arm_with(&node, 1, START));
+	assert_true(arm_with(&node, 2, START));
+	assert_int_equal(node.arm.number, 2);
+	assert_int_equal(node_plan(&node, &quiet, START), PLAN_IMAGE);
+	assert_false(arm_with(&node, 3, START));
+	assert_int_equal(node.arm.number, 2);
+	tell(&node, REPORT_FINISHING, 2, START);
+	assert_false(arm_with(&node, 3, START));
+	assert_true(tell(&node, REPORT_FINISHED, 1, START).reply.abort);
+	assert_int_equal(node.state, NODE_FINISHING);
+}
+
+static void a_disarmed_node_is_told_to_stop(void **state)
+{
+	static const enum report_event events[] = {
+		REPORT_PROGRESS, REPORT_FINISHING, REPORT_FINISHED, REPORT_FAILED};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(events); i++) {
+		struct node node = fresh();
+
+		assert_true(arm_with(&node, 1, START));
+		assert_int_equal(node_plan(&node, &quiet, START), PLAN_IMAGE);
+		assert_true(node_disarm(&node, START));
+		struct node_answer answer = tell(&node, events[i], 1, START);
+
+		assert_true(answer.reply.abort && !answer.reply.acknowledged);
+		assert_int_equal(node.state, NODE_KNOWN);
+		assert_false(node_boots_agent(&node, &quiet, START));
+		assert_false(node_disarm(&node, START));
+	}
+}
+
+static void only_the_permission_to_start_expires(void **state)
+{
+	struct node node = fresh();
+
+	(void)state;
+	assert_true(arm_with(&node, 1, START));
+	assert_false(node_expire(&node, START + DAY - 1));
+	assert_true(node_boots_agent(&node, &quiet, START + DAY - 1));
+	assert_false(node_boots_agent(&node, &quiet, START + DAY));
+	assert_int_equal(node.state, NODE_KNOWN);
+	assert_string_equal(node.arm.outcome, "expired");
+	assert_int_equal(node_plan(&node, &quiet, START + DAY), PLAN_LOCAL);
+	assert_true(tell(&node, REPORT_PROGRESS, 1, START + DAY).reply.abort);
+
+	assert_true(arm_with(&node, 2, START));
+	assert_int_equal(node_plan(&node, &quiet, START), PLAN_IMAGE);
+	assert_false(node_expire(&node, START + 2 * DAY));
+	assert_true(node_boots_agent(&node, &quiet, START + 2 * DAY));
+	assert_int_equal(node_plan(&node, &quiet, START + 2 * DAY), PLAN_IMAGE);
+}
+
+static void a_failed_report_spends_the_arm(void **state)
+{
+	struct node node = fresh();
+	struct node_answer answer;
+
+	(void)state;
+	assert_true(arm_with(&node, 1, START));
+	assert_int_equal(node_plan(&node, &quiet, START), PLAN_IMAGE);
+	answer = tell(&node, REPORT_FAILED, 1, START);
+	assert_true(answer.durable && answer.reply.acknowledged);
+	assert_int_equal(node.state, NODE_FAILED);
+	assert_int_equal(node.error, ERROR_DISK_NONE);
+	assert_false(node_boots_agent(&node, &discover, START));
+	assert_int_equal(node_plan(&node, &discover, START), PLAN_LOCAL);
+	/* Its answer was lost. */
+	answer = tell(&node, REPORT_FAILED, 1, START);
+	assert_true(answer.reply.acknowledged && !answer.changed);
+	assert_true(tell(&node, REPORT_FINISHING, 1, START).reply.abort);
+}
+
+static void a_failure_before_the_plan_spends_the_arm_of_its_own_boot_only(void **state)
+{
+	struct node node = fresh();
+
+	(void)state;
+	/* The inventory boot 11 is still there when the node is armed: its failure is not the
+	 * arm's. */
+	tell(&node, REPORT_HELLO, 0, START);
+	assert_true(arm_with(&node, 1, START));
+	assert_true(tell(&node, REPORT_FAILED, 0, START).reply.acknowledged);
+	assert_int_equal(node.state, NODE_ARMED);
+	struct report report = report_of(REPORT_FAILED, 0);
+	struct node_answer answer;
+
+	report.boot_id = 12;
+	node_report(&node, &report, START, &answer);
+	assert_true(answer.reply.acknowledged);
+	assert_int_equal(node.state, NODE_FAILED);
+}
+
+static void a_commit_that_the_server_forgot_is_believed(void **state)
+{
+	struct node node = fresh();
+
+	(void)state;
+	/* A restored backup says `armed`; the node says that it is done. */
+	assert_true(arm_with(&node, 1, START));
+	struct node_answer answer = tell(&node, REPORT_FINISHED, 1, START);
+
+	assert_true(answer.durable && answer.reply.acknowledged);
+	assert_int_equal(node.state, NODE_DONE);
+	assert_false(node_boots_agent(&node, &quiet, START));
+}
+
+static void traffic_is_summed_over_boots(void **state)
+{
+	struct node node = fresh();
+	struct report report = report_of(REPORT_PROGRESS, 1);
+	struct node_answer answer;
+
+	(void)state;
+	assert_true(arm_with(&node, 1, START));
+	report.bytes_total = 1000;
+	report.bytes_received = 400;
+	report.bytes_from_origin = 100;
+	node_report(&node, &report, START, &answer);
+	report.boot_id = 12;
+	report.bytes_received = 50;
+	report.bytes_from_origin = 20;
+	node_report(&node, &report, START + 1000, &answer);
+	report.bytes_received = 60;
+	report.sequence = 0; /* overtaken on another connection */
+	node_report(&node, &report, START + 1000, &answer);
+	assert_int_equal(node.progress.traffic.received_bytes, 50);
+	assert_int_equal(node.arm.traffic.received_bytes, 400);
+	report.event = REPORT_FINISHED;
+	report.sequence = 3;
+	report.bytes_total = 0; /* counters left out */
+	report.bytes_received = 0;
+	node_report(&node, &report, START + 2000, &answer);
+	assert_int_equal(node.arm.traffic.received_bytes, 450);
+	assert_int_equal(node.arm.traffic.from_origin_bytes, 120);
+}
+
+static void stages_have_times_of_the_boot_and_of_the_arm(void **state)
+{
+	struct node node = fresh();
+
+	(void)state;
+	assert_true(arm_with(&node, 1, START));
+	assert_true(node_mark(&node, MARK_DHCP, START + 1000));
+	assert_false(node_mark(&node, MARK_DHCP, START + 2000)); /* iPXE after the firmware */
+	assert_true(node_boots_agent(&node, &quiet, START + 3000));
+	assert_true(node_mark(&node, MARK_KERNEL, START + 4000));
+	assert_int_equal(node.marks_ms[MARK_DHCP], START + 1000);
+	tell(&node, REPORT_HELLO, 0, START + 5000);
+	assert_int_equal(node.marks_ms[MARK_AGENT], START + 5000);
+	assert_int_equal(node_plan(&node, &quiet, START + 6000), PLAN_IMAGE);
+	tell(&node, REPORT_PROGRESS, 1, START + 7000);
+	assert_int_equal(node.marks_ms[MARK_FETCH], START + 7000);
+	/* The power was cut: a new boot, which never came to its kernel. */
+	assert_true(node_mark(&node, MARK_DHCP, START + 60000));
+	assert_int_equal(node.marks_ms[MARK_KERNEL], 0);
+	assert_true(node_boots_agent(&node, &quiet, START + 61000));
+	assert_int_equal(node.marks_ms[MARK_SCRIPT], START + 61000);
+	assert_int_equal(node.marks_ms[MARK_FETCH], 0);
+	assert_int_equal(node.arm.marks_ms[MARK_DHCP], START + 1000);
+	assert_int_equal(node.arm.marks_ms[MARK_FETCH], START + 7000);
+}
+
+static void a_wave_is_held_by_those_who_need_it(void **state)
+{
+	struct node node = fresh();
+	uint8_t infohash[SHA1_BYTES];
+	uint8_t other[SHA1_BYTES] = {0};
+
+	(void)state;
+	memset(infohash, 7, sizeof(infohash));
+	assert_false(node_holds_wave(&node, infohash, START));
+	assert_true(arm_with(&node, 1, START));
+	assert_true(node_holds_wave(&node, infohash, START));
+	assert_false(node_holds_wave(&node, other, START));
+	assert_false(node_holds_wave(&node, infohash, START + NODE_SILENT_MS));
+	tell(&node, REPORT_PROGRESS, 1, START + NODE_SILENT_MS);
+	assert_true(node_holds_wave(&node, infohash, START + NODE_SILENT_MS + 1000));
+	struct report report = report_of(REPORT_PROGRESS, 1);
+	struct node_answer answer;
+
+	report.stage = STAGE_SEED;
+	node_report(&node, &report, START + NODE_SILENT_MS + 2000, &answer);
+	assert_false(node_holds_wave(&node, infohash, START + NODE_SILENT_MS + 2000));
+	/* Back at the beginning after a power cut. */
+	report.stage = STAGE_ASSESS;
+	report.boot_id = 12;
+	node_report(&node, &report, START + NODE_SILENT_MS + 3000, &answer);
+	assert_true(node_holds_wave(&node, infohash, START + NODE_SILENT_MS + 3000));
+	tell(&node, REPORT_FAILED, 1, START + NODE_SILENT_MS + 4000);
+	assert_false(node_holds_wave(&node, infohash, START + NODE_SILENT_MS + 4000));
+}
+
+static void rescue_boots_once_and_leaves_the_arm_alone(void **state)
+{
+	struct node node = fresh();
+
+	(void)state;
+	node.rescue = true;
+	assert_true(node_boots_agent(&node, &quiet, START));
+	assert_int_equal(node_plan(&node, &quiet, START), PLAN_RESCUE);
+	assert_false(node_boots_agent(&node, &quiet, START));
+	assert_true(arm_with(&node, 1, START));
+	node.rescue = true;
+	assert_int_equal(node_plan(&node, &quiet, START), PLAN_RESCUE);
+	assert_int_equal(node.state, NODE_ARMED);
+	assert_int_equal(node_plan(&node, &quiet, START), PLAN_IMAGE);
+}
+
+/* Every sequence of events: what has happened so far, beside the node. */
+enum event {
+	EVENT_BOOT,
+	EVENT_PLAN,
+	EVENT_HELLO,
+	EVENT_PROGRESS,
+	EVENT_FINISHING,
+	EVENT_FINISHED,
+	EVENT_FAILED,
+	EVENT_OLD_FINISHING,
+	EVENT_OLD_FINISHED,
+	EVENT_OLD_FAILED,
+	EVENT_ARM,
+	EVENT_DISARM,
+	EVENT_DAY_PASSES,
+	EVENTS_COUNT
+};
+
+struct history {
+	struct node node;
+	uint64_t now_ms;
+	uint64_t arms;	   /* given */
+	uint64_t imagings; /* arms that came to an image plan */
+	uint64_t imaged_arm;
+};
+
+/* What no event may break. */
+static void check_always(const struct history *history)
+{
+	const struct node *node = &history->node;
+
+	assert_true(history->imagings <= history->arms);
+	if (node->state == NODE_FINISHING)
+		assert_true(node->arm.digest_known && node->arm.open);
+	if (node->state == NODE_ARMED || node->state == NODE_IMAGING)
+		assert_true(node->arm.open && node->arm.outcome[0] == '\0');
+	if (node->state == NODE_FAILED || node->state == NODE_KNOWN)
+		assert_false(node->arm.open);
+}
+
+static void happen_plan(struct history *history)
+{
+	enum node_state before = history->node.state;
+	enum plan_action action = node_plan(&history->node, &quiet, history->now_ms);
+
+	if (action == PLAN_IMAGE && before == NODE_ARMED) {
+		history->imagings++;
+		assert_true(history->node.arm.number > history->imaged_arm);
+		history->imaged_arm = history->node.arm.number;
+	}
+	if (action == PLAN_IMAGE)
+		assert_true(before == NODE_ARMED || before == NODE_IMAGING);
+	if (action == PLAN_FINISHING)
+		assert_true(before == NODE_FINISHING && history->node.arm.digest_known);
+	if (before == NODE_DONE || before == NODE_FAILED || before == NODE_KNOWN)
+		assert_int_equal(action, PLAN_LOCAL);
+}
+
+static void happen_report(struct history *history, enum report_event event, bool old)
+{
+	struct node before = history->node;
+	uint64_t arm = old ? before.arm.number + 1000000 : before.arm.number;
+	struct node_answer answer = tell(&history->node, event, arm, history->now_ms);
+
+	assert_false(answer.reply.acknowledged && answer.reply.abort);
+	if (old && arm != 0) {
+		assert_true(answer.reply.abort);
+		before.last_contact_ms = history->node.last_contact_ms;
+		assert_memory_equal(&before, &history->node, sizeof(before));
+	}
+	if (answer.reply.abort)
+		assert_true(before.state == history->node.state && !answer.durable);
+	if (before.state != history->node.state)
+		assert_true(answer.changed && answer.state_changed);
+	if (event == REPORT_FINISHING && answer.reply.acknowledged)
+		assert_true(history->node.state == NODE_DONE ||
+			    (history->node.state == NODE_FINISHING && answer.durable));
+	if (event == REPORT_FINISHED && answer.reply.acknowledged)
+		assert_int_equal(history->node.state, NODE_DONE);
+	if (history->node.state == NODE_DONE && before.state != NODE_DONE)
+		assert_true(answer.durable && event == REPORT_FINISHED);
+}
+
+static void happen(struct history *history, enum event event)
+{
+	struct node *node = &history->node;
+	bool runs = node->state == NODE_ARMED || node->state == NODE_IMAGING ||
+		    node->state == NODE_FINISHING;
+
+	history->now_ms += 1000;
+	switch (event) {
+	case EVENT_BOOT:
+		if (node_boots_agent(node, &quiet, history->now_ms))
+			assert_true(runs);
+		break;
+	case EVENT_PLAN:
+		happen_plan(history);
+		break;
+	case EVENT_ARM:
+		if (arm_with(node, history->arms + 1, history->now_ms))
+			history->arms++;
+		break;
+	case EVENT_DISARM:
+		assert_int_equal(node_disarm(node, history->now_ms), runs);
+		break;
+	case EVENT_DAY_PASSES:
+		history->now_ms += DAY;
+		break;
+	case EVENT_OLD_FINISHING:
+		happen_report(history, REPORT_FINISHING, true);
+		break;
+	case EVENT_OLD_FINISHED:
+		happen_report(history, REPORT_FINISHED, true);
+		break;
+	case EVENT_OLD_FAILED:
+		happen_report(history, REPORT_FAILED, true);
+		break;
+	default:
+		happen_report(
+			history, (enum report_event)(event - EVENT_HELLO) + REPORT_HELLO, false);
+		break;
+	}
+	check_always(history);
+}
+
+static void explore(const struct history *history, unsigned depth, uint64_t *sequences)
+{
+	if (depth == 0) {
+		++*sequences;
+		return;
+	}
+	for (int event = 0; event < EVENTS_COUNT; event++) {
+		struct history next = *history;
+
+		happen(&next, (enum event)event);
+		explore(&next, depth - 1, sequences);
+	}
+}
+
+static void no_sequence_of_events_breaks_a_promise(void **state)
+{
+	static const enum event prefixes[][4] = {
+		{EVENT_HELLO, EVENT_BOOT, EVENT_HELLO, EVENT_BOOT},
+		{EVENT_HELLO, EVENT_ARM, EVENT_PLAN, EVENT_PROGRESS},
+		{EVENT_ARM, EVENT_PLAN, EVENT_FINISHING, EVENT_PLAN},
+		{EVENT_ARM, EVENT_PLAN, EVENT_FINISHING, EVENT_FINISHED},
+		{EVENT_ARM, EVENT_PLAN, EVENT_FAILED, EVENT_BOOT},
+		{EVENT_ARM, EVENT_PLAN, EVENT_DISARM, EVENT_ARM},
+	};
+	uint64_t sequences = 0;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(prefixes); i++) {
+		struct history history = {.node = fresh(), .now_ms = START};
+
+		for (size_t j = 0; j < ARRAY_COUNT(prefixes[i]); j++)
+			happen(&history, prefixes[i][j]);
+		explore(&history, 4, &sequences);
+	}
+	assert_int_equal(sequences, 6 * 28561);
+}
+
+static void addresses_have_one_form(void **state)
+{
+	char mac[NODE_MAC_CHARS + 1];
+	static const char *const wrong[] = {"", "52", "52:54:00:12:34", "52:54:00:12:34:5",
+		"52:54:00:12:34:56:78", "52:54:00:12:34:5g", "52-54:00:12:34:56", "5254.0012.3456",
+		"00:00:00:00:00:00", "ff:ff:ff:ff:ff:ff", "01:00:5e:00:00:01", "52:54:00:12:34:56 ",
+		" 52:54:00:12:34:56", "525400123456ab", "52:54:00:12:34:56${x}"};
+
+	(void)state;
+	assert_true(mac_normalise(mac, "52:54:00:AB:cd:EF"));
+	assert_string_equal(mac, "52:54:00:ab:cd:ef");
+	assert_true(mac_normalise(mac, "52-54-00-AB-CD-EF"));
+	assert_string_equal(mac, "52:54:00:ab:cd:ef");
+	assert_true(mac_normalise(mac, "525400abcdef"));
+	assert_string_equal(mac, "52:54:00:ab:cd:ef");
+	for (size_t i = 0; i < ARRAY_COUNT(wrong); i++)
+		assert_false(mac_normalise(mac, wrong[i]));
+}
+
+static void names_lead_back(void **state)
+{
+	(void)state;
+	for (int i = 0; i < NODE_STATES_COUNT; i++) {
+		enum node_state found;
+
+		assert_true(node_state_from_name(&found, node_state_name((enum node_state)i)));
+		assert_int_equal(found, i);
+		assert_false(node_state_from_name(&found, "nonsense"));
+	}
+	for (int i = 0; i < LOCAL_BOOTS_COUNT; i++) {
+		enum local_boot found;
+
+		assert_true(local_boot_from_name(&found, local_boot_name((enum local_boot)i)));
+		assert_int_equal(found, i);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_node_boots_locally_unless_armed),
+		cmocka_unit_test(inventory_is_offered_once),
+		cmocka_unit_test(an_early_hello_is_no_inventory),
+		cmocka_unit_test(finishing_is_durable_before_it_is_acknowledged),
+		cmocka_unit_test(an_old_finishing_request_after_the_end_changes_nothing),
+		cmocka_unit_test(two_arms_image_twice_and_no_more),
+		cmocka_unit_test(an_arm_that_was_not_begun_is_replaced),
+		cmocka_unit_test(a_disarmed_node_is_told_to_stop),
+		cmocka_unit_test(only_the_permission_to_start_expires),
+		cmocka_unit_test(a_failed_report_spends_the_arm),
+		cmocka_unit_test(a_failure_before_the_plan_spends_the_arm_of_its_own_boot_only),
+		cmocka_unit_test(a_commit_that_the_server_forgot_is_believed),
+		cmocka_unit_test(traffic_is_summed_over_boots),
+		cmocka_unit_test(stages_have_times_of_the_boot_and_of_the_arm),
+		cmocka_unit_test(a_wave_is_held_by_those_who_need_it),
+		cmocka_unit_test(rescue_boots_once_and_leaves_the_arm_alone),
+		cmocka_unit_test(no_sequence_of_events_breaks_a_promise),
+		cmocka_unit_test(addresses_have_one_form),
+		cmocka_unit_test(names_lead_back),
+	};
+
+	return cmocka_run_group_tests_name("nodes_core", tests, NULL, NULL);
+}
