@@ -8,7 +8,9 @@
 #   lab_machine NAME bios|uefi [...]     describes a machine (see there)
 #   lab_disk NAME LABEL [...]            another disk
 #   lab_power_on NAME, lab_power_cut NAME, lab_link NAME up|down, lab_reset NAME
+#   lab_hold NAME                        stops it at its next reboot, for a look at its disk
 #   lab_wait_console NAME REGEX SECONDS  waits for a line since the machine was last switched on
+#   lab_up [OPTION...], lab_swarmboot COMMAND...   the server, and commands to it
 #   lab_run COMMAND...                   runs a command on the server's side of the LAN
 #   lab_spawn NAME COMMAND...            the same in the background, output in $lab/NAME.log
 #
@@ -103,6 +105,25 @@ lab_await() {
 	done
 }
 
+# lab_up [OPTION...]: the server (`swarmboot up`), as an operator starts it; fails when it does not serve.
+lab_up() {
+	lab_spawn server "$top/build/swarmboot" up --plain --interface "$lab_interface" \
+		--state "$lab/state" --dhcp full "$@"
+	lab_await 90 lab_server_answers
+}
+
+lab_server_answers() {
+	lab_running server || die "lab: the server ended: $(tail -n 3 "$lab/server.log")"
+	lab_swarmboot status --json >/dev/null 2>&1
+}
+
+# lab_swarmboot COMMAND [ARGUMENT...]: a command to that server.
+lab_swarmboot() {
+	local command=$1
+	shift
+	lab_run "$top/build/swarmboot" "$command" "$@" --state "$lab/state"
+}
+
 # KVM when a guest kernel really runs in it, within seconds; software emulation otherwise.
 # $SWARMBOOT_ACCELERATOR (kvm or tcg) decides without a probe.
 lab_choose_accelerator() {
@@ -162,7 +183,6 @@ lab_option() {
 #   cpu=MODEL        (default: of the accelerator)
 #   boot=net|disk    what firmware tries first (default net)
 #   link=up|down     the cable, at power on
-#   hold=reboot      stops the machine at its next reboot, until lab_reset: time to look at its disk
 lab_machine() {
 	local name=$1 kind=$2 number=$((${#lab_kind[@]} + 1))
 	shift 2
@@ -257,6 +277,8 @@ lab_disk_arguments() {
 	arguments+=(-device "$device,drive=$label,$serial")
 }
 
+lab_uuid() { printf '5b5b5b5b-0000-4000-8000-%s' "${lab_mac[$1]//:/}"; }
+
 # Fills the array `arguments` of lab_power_on.
 # shellcheck disable=SC2054
 lab_machine_arguments() {
@@ -265,14 +287,16 @@ lab_machine_arguments() {
 		net_index=90
 	fi
 	arguments=(-accel "$lab_accelerator" -name "$name" -nodefaults -display none -no-user-config
-		-machine q35,graphics=off -smp 1 -m "$(lab_option "$name" memory 512)" -device virtio-rng-pci
+		-action shutdown=pause
+		-machine q35,graphics=off -uuid "$(lab_uuid "$name")" -smp 1 -m "$(lab_option "$name" memory 512)" -device virtio-rng-pci
 		-chardev "socket,id=console,path=$lab_sockets/$name.console,server=on,wait=off,logfile=$folder/console.log,logappend=on"
 		-serial chardev:console
 		-qmp "unix:$lab_sockets/$name.qmp,server=on,wait=off"
 		-netdev "tap,id=lan,ifname=$(lab_option "$name" tap ''),script=no,downscript=no")
 	cpu=$(lab_option "$name" cpu '')
 	[[ -z $cpu ]] || arguments+=(-cpu "$cpu")
-	local card="virtio-net-pci,id=card,netdev=lan,mac=${lab_mac[$name]},addr=$(printf %x $lab_card_slot)"
+	local card="virtio-net-pci,id=card,netdev=lan,mac=${lab_mac[$name]}"
+	card+=",addr=$(printf %x $lab_card_slot)"
 	if [[ ${lab_kind[$name]} == bios ]]; then
 		card+=,bootindex=$net_index
 	else
@@ -285,9 +309,6 @@ lab_machine_arguments() {
 		# shellcheck disable=SC2086
 		[[ -z $line ]] || lab_disk_arguments "$name" $((disk_index++)) $line
 	done <<<"${lab_disks[$name]}"
-	if [[ $(lab_option "$name" hold '') == reboot ]]; then
-		arguments+=(-action "reboot=shutdown,shutdown=pause")
-	fi
 	while IFS= read -r line; do
 		[[ -z $line ]] || arguments+=("$line")
 	done <<<"${lab_arguments[$name]}"
@@ -342,15 +363,21 @@ lab_link() {
 	lab_qmp "$1" set_link name=card "up=$up" >/dev/null
 }
 
-# With hold=reboot: the machine stands still at the end of its life before the reboot.
+# lab_hold NAME: stops the machine at its next reboot, until lab_reset: time to look at its disk. Not to be
+# said before the firmware is through: SeaBIOS resets the machine once more for itself.
+lab_hold() { lab_qmp "$1" set-action reboot=shutdown >/dev/null; }
 lab_is_held() { [[ $(lab_qmp "$1" query-status 2>/dev/null) == *'"shutdown"'* ]]; }
 
 # The reset button; lets a held machine go on through its reboot.
 lab_reset() {
 	lab_mark "$1"
+	lab_qmp "$1" set-action reboot=reset >/dev/null
 	lab_qmp "$1" system_reset >/dev/null
-	[[ $(lab_qmp "$1" query-status) == *'"running": true'* ]] || lab_qmp "$1" cont >/dev/null
+	lab_await 10 lab_is_reset "$1" || die "lab: $1 does not come out of its reset"
+	lab_qmp "$1" cont >/dev/null
 }
+
+lab_is_reset() { ! lab_is_held "$1"; }
 
 # From here on lab_wait_console and lab_console of this machine look at what comes later.
 lab_mark() { lab_mark[$1]=$(stat -c %s "$lab/$1/console.log"); }
