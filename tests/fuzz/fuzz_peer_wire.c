@@ -10,6 +10,7 @@ static void check_extended(const uint8_t *bytes, size_t bytes_count)
 	struct peer_extended_handshake handshake;
 	struct peer_extended_handshake again;
 	uint8_t copy[512];
+	uint8_t copy_again[512];
 
 	if (!peer_extended_handshake_parse(&handshake, bytes, bytes_count))
 		return;
@@ -17,7 +18,8 @@ static void check_extended(const uint8_t *bytes, size_t bytes_count)
 
 	CHECK(written > 0);
 	CHECK(peer_extended_handshake_parse(&again, copy, written));
-	CHECK(memcmp(&again, &handshake, sizeof(again)) == 0);
+	CHECK(peer_extended_handshake_write(&again, copy_again, sizeof(copy_again)) == written);
+	CHECK(memcmp(copy, copy_again, written) == 0);
 }
 
 static void check_handshake(const uint8_t *data, size_t size)

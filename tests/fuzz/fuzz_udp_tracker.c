@@ -4,6 +4,7 @@
 #include "wire/udp_tracker.h"
 
 static uint8_t copy[8192];
+static uint8_t copy_again[8192];
 
 static void check_request(const uint8_t *data, size_t size)
 {
@@ -16,7 +17,8 @@ static void check_request(const uint8_t *data, size_t size)
 
 	CHECK(written > 0 && written <= size);
 	CHECK(udp_tracker_request_parse(&again, copy, written));
-	CHECK(memcmp(&request, &again, sizeof(request)) == 0);
+	CHECK(udp_tracker_request_write(&again, copy_again, sizeof(copy_again)) == written);
+	CHECK(memcmp(copy, copy_again, written) == 0);
 }
 
 static void check_reply(const uint8_t *data, size_t size, bool ipv6)

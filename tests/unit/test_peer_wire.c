@@ -184,6 +184,19 @@ static void unknown_messages_are_skipped_whole(void **state)
 	assert_int_equal(peer_message_write(&got, bytes, sizeof(bytes)), 0);
 }
 
+static void assert_same_handshake(
+	const struct peer_extended_handshake *a, const struct peer_extended_handshake *b)
+{
+	assert_int_equal(a->listen_port, b->listen_port);
+	assert_int_equal(a->requests_max, b->requests_max);
+	assert_int_equal(a->request_bytes_max, b->request_bytes_max);
+	assert_int_equal(a->upload_only, b->upload_only);
+	assert_int_equal(a->origin, b->origin);
+	assert_int_equal(a->id_donthave, b->id_donthave);
+	assert_int_equal(a->id_pex, b->id_pex);
+	assert_string_equal(a->client, b->client);
+}
+
 static void extended_handshake_round_trip(void **state)
 {
 	const struct peer_extended_handshake ours = {.listen_port = 65535,
@@ -201,7 +214,7 @@ static void extended_handshake_round_trip(void **state)
 	(void)state;
 	assert_true(length > 0);
 	assert_true(peer_extended_handshake_parse(&theirs, bytes, length));
-	assert_memory_equal(&ours, &theirs, sizeof(ours));
+	assert_same_handshake(&ours, &theirs);
 	for (size_t cut = 0; cut < length; cut++) {
 		struct peer_extended_handshake partial;
 
@@ -214,7 +227,7 @@ static void extended_handshake_round_trip(void **state)
 	assert_int_equal(length, 7);
 	assert_memory_equal(bytes, "d1:mdee", 7);
 	assert_true(peer_extended_handshake_parse(&theirs, bytes, length));
-	assert_memory_equal(&none, &theirs, sizeof(none));
+	assert_same_handshake(&none, &theirs);
 }
 
 static void extended_handshake_ignores_nonsense(void **state)
