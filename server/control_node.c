@@ -98,7 +98,10 @@ static json_t *arm_one(struct server *server, struct node *node, struct arm_orde
 	struct failure failure = {0};
 	json_t *shown;
 
-	if (!target_choose(server, node, &order->wish, &arm.target, &failure)) {
+	/* node_arm refuses what is being imaged, whatever its disks are. */
+	bool begun = node->state == NODE_IMAGING || node->state == NODE_FINISHING;
+
+	if (!begun && !target_choose(server, node, &order->wish, &arm.target, &failure)) {
 		json_t *result = result_failure(node->id, &failure);
 
 		shown = node_json(server, node, true);

@@ -127,7 +127,7 @@ struct database *database_open(const char *path, struct failure *failure)
 		return database_close(database);
 	}
 	/* Another program that reads the file must not make a commit fail. */
-	sqlite3_busy_timeout(database->sqlite, 5000);
+	sqlite3_busy_timeout(database->sqlite, 1000);
 	if (!run(database, "PRAGMA journal_mode = WAL", failure) ||
 		!run(database, "PRAGMA synchronous = FULL", failure) ||
 		!schema_update(database, path, failure))
