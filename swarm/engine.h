@@ -192,8 +192,9 @@ struct peer {
 	struct incoming *incoming;
 	uint32_t incoming_first;
 	uint32_t incoming_count;
-	uint32_t idle_requests; /* requests that could not be served, since the last that could */
-	bool rejecting;		/* choked: say REJECT for all that is queued */
+	uint32_t idle_bitfields; /* late ones that said nothing new */
+	uint32_t idle_requests;	 /* requests that could not be served, since the last that could */
+	bool rejecting;		 /* choked: say REJECT for all that is queued */
 	struct outgoing_block sends[SENDS_MAX];
 	uint32_t sends_count;
 	uint64_t slot_ns;      /* when it was last choked or unchoked */

@@ -2,6 +2,8 @@
 /* What peers say (BEP 3, BEP 6, BEP 10, BEP 54), checked, and handed to whom it concerns. */
 #include "swarm/engine.h"
 
+#define IDLE_BITFIELDS_MAX 32
+
 static void choked(struct swarm *s, uint32_t peer)
 {
 	struct peer *p = &s->peers[peer];
@@ -19,12 +21,35 @@ static void unchoked(struct swarm *s, uint32_t peer)
 	refill(s, peer);
 }
 
+/* aria2 says several HAVEs as one more bitfield, in the middle of a transfer. Taken as that; one
+ * that brings nothing new is forgiven a few times. */
+static void told_late_bitfield(struct swarm *s, uint32_t peer, const struct peer_message *message)
+{
+	struct peer *p = &s->peers[peer];
+	uint32_t generation = p->generation;
+	uint32_t before = p->has_count;
+
+	if (message->bytes_count != (s->pieces_count + 7) / 8) {
+		peer_offends(s, peer, "a bitfield of another size");
+		return;
+	}
+	/* Having everything may end the connection half-way. */
+	for (uint32_t piece = 0;
+		piece < s->pieces_count && p->generation == generation && p->state == PEER_OPEN;
+		piece++)
+		if (message->bytes[piece / 8] >> (7 - piece % 8) & 1)
+			peer_has(s, peer, piece);
+	if (p->generation == generation && p->state == PEER_OPEN && p->has_count == before &&
+		++p->idle_bitfields > IDLE_BITFIELDS_MAX)
+		peer_offends(s, peer, "bitfields without end that say nothing new");
+}
+
 static void told_bitfield(struct swarm *s, uint32_t peer, const struct peer_message *message)
 {
 	struct peer *p = &s->peers[peer];
 
 	if (p->have_seen)
-		peer_offends(s, peer, "a bitfield that comes late or twice");
+		told_late_bitfield(s, peer, message);
 	else if (!peer_has_bitfield(s, peer, message->bytes, message->bytes_count))
 		peer_offends(s, peer, "a bitfield of another size");
 }

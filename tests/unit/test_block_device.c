@@ -49,7 +49,7 @@ static struct block_device *open_file(uint64_t size_bytes)
 
 static uint8_t *random_bytes(size_t bytes, uint64_t seed)
 {
-	uint64_t *buffer;
+	uint64_t *buffer = NULL;
 	struct rng rng;
 
 	assert_int_equal(posix_memalign((void **)&buffer, 4096, (bytes + 7) / 8 * 8), 0);
