@@ -8,10 +8,10 @@
 
 #define DEPTH_FIRST	       8
 #define DEPTH_MIN	       4
-#define HORIZON_NS	       (250 * NS_PER_MS) /* of queue at a peer, beyond the round trip */
+#define HORIZON_NS	       (500 * NS_PER_MS) /* of queue at a peer, beyond the round trip */
 #define LATENCY_HORIZON_MAX_NS NS_PER_S
 #define ESTIMATE_FIRST_NS      (3 * NS_PER_S)
-#define PATIENCE_MIN_NS	       (2 * NS_PER_S)
+#define PATIENCE_MIN_NS	       (4 * NS_PER_S)
 #define PATIENCE_MAX_NS	       (60 * NS_PER_S)
 #define QUIET_NS	       (250 * NS_PER_MS)
 #define REJECTS_ROW_MAX	       3

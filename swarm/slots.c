@@ -13,7 +13,8 @@
 #define SLOT_MIN_NS  (500 * NS_PER_MS) /* from a choke to the next unchoke of one peer */
 #define TURN_BYTES   MIB
 #define TURN_IDLE_NS (300 * NS_PER_MS) /* a turn that is not used ends */
-#define SLOTS_MIN    4
+#define SLOTS_MIN    6
+#define NEED_STEPS   16
 #define EPOCH_NS     (400 * NS_PER_MS)
 #define PROBE_EPOCHS 4
 
@@ -52,6 +53,12 @@ static void unchoke(struct swarm *s, uint32_t peer)
 	wake_at(s, s->now_ns + TURN_IDLE_NS);
 }
 
+static uint32_t need(const struct swarm *s, const struct peer *p)
+{
+	return (uint32_t)((uint64_t)(s->pieces_count - p->has_count) * NEED_STEPS /
+			  s->pieces_count);
+}
+
 /* Who gets the next slot. Wakes when somebody must wait a moment before it may change again. */
 static uint32_t neediest(struct swarm *s)
 {
@@ -68,8 +75,8 @@ static uint32_t neediest(struct swarm *s)
 		}
 		const struct peer *b = best == SWARM_PEER_NONE ? NULL : &s->peers[best];
 
-		if (b == NULL || p->has_count < b->has_count ||
-			(p->has_count == b->has_count && p->slot_ns < b->slot_ns))
+		if (b == NULL || need(s, p) > need(s, b) ||
+			(need(s, p) == need(s, b) && p->slot_ns < b->slot_ns))
 			best = i;
 	}
 	return best;
