@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
+# seconds: 600
 # Foreign BitTorrent clients, both ways: aria2, transmission and libtorrent fetch a whole image from our
 # origin through our tracker, and `swarmboot fetch` fetches it from each of them; through HTTP and UDP
 # announces, and through opentracker. One network namespace, an address for every program. Prints TAP.
