@@ -33,7 +33,7 @@ refuses up_missing_image 1 "--image /nonexistent" \
 refuses up_missing_kernel 1 "--kernel /nonexistent" \
 	run_up --interface srv --dhcp off --kernel /nonexistent
 refuses up_missing_agent 1 "/nonexistent cannot be read" \
-	timeout 60 "$BIN" up --interface srv --dhcp off --state "$STATE" --agent /nonexistent
+	timeout 60 "$BIN" up --interface srv --dhcp off --state "$STATE" --kernel "$WORK/kernel" --agent /nonexistent
 mkdir "$WORK/alone"
 cp "$BIN" "$WORK/alone/swarmboot"
 if ! compgen -G '/usr/share/swarmboot/linux-image-*.deb' >/dev/null; then
@@ -171,8 +171,8 @@ check odd_infohash is 404 "$(code "$URL/v1/images/../keys/site.key")"
 check unknown_infohash is 404 "$(code "$URL/v1/images/$(printf '0%.0s' {1..40}).torrent")"
 check head_of_kernel is "$(stat -c %s "$STATE/boot/kernel")" \
 	"$(curl -sI $URL/boot/kernel | tr -d '\r' | awk -F': ' '/^Content-Length/ {print $2}')"
-curl -s $URL/boot/kernel -o "$WORK/kernel"
-check kernel_comes_whole cmp -s "$WORK/kernel" "$STATE/boot/kernel"
+curl -s $URL/boot/kernel -o "$WORK/served"
+check kernel_comes_whole cmp -s "$WORK/served" "$STATE/boot/kernel"
 check it_still_serves boots_local $small
 
 # The image is gone: the node waits, and is told when to ask again.
