@@ -54,7 +54,11 @@ bool agent_plan_check(const struct plan_check *check, const uint8_t *bytes, size
 			failure, ERROR_FORMAT, "the server's plan is not a signed envelope");
 	bool parsed = plan_parse(plan, envelope.payload, envelope.payload_bytes, failure);
 
-	if (parsed)
+	bool fresh = parsed && memcmp(plan->nonce, check->nonce, PLAN_NONCE_BYTES) == 0;
+	bool ours = parsed && machine_has_mac(check->machine, plan->node);
+
+	/* An old plan, or another node's, speaks of an arm that a report of ours is not about. */
+	if (fresh && ours)
 		*claimed_arm = plan->arm;
 	/* Who signed it matters before what it says. */
 	if (!crypto_verify_any(check->trusted, envelope.signatures, envelope.signatures_count,
@@ -66,10 +70,10 @@ bool agent_plan_check(const struct plan_check *check, const uint8_t *bytes, size
 	}
 	if (!parsed)
 		return false;
-	if (memcmp(plan->nonce, check->nonce, PLAN_NONCE_BYTES) != 0)
+	if (!fresh)
 		return failure_set(failure, ERROR_PLAN_STALE,
 			"the plan answers another request: its nonce is not ours");
-	if (!machine_has_mac(check->machine, plan->node))
+	if (!ours)
 		return failure_set(
 			failure, ERROR_PLAN_STALE, "the plan is for another node: %s", plan->node);
 	return true;

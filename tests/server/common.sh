@@ -24,7 +24,7 @@ ip link set lo up || exit 99
 ip link add srv type veth peer name node || exit 99
 ip addr add 10.77.0.1/24 dev srv && ip link set srv up && ip link set node up || exit 99
 
-WORK=$(mktemp -d "/tmp/swarmboot-$NAME-XXXXXX")
+WORK=$(mktemp -d "${TMPDIR:-/tmp}/swarmboot-$NAME-XXXXXX")
 STATE=$WORK/state
 URL=http://10.77.0.1:8080
 MAC=52:54:00:00:00:01
