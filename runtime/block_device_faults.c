@@ -19,6 +19,7 @@
 /* One write that no flush has covered yet. */
 struct unflushed {
 	struct unflushed *next; /* newer */
+	uint64_t number;	/* grows */
 	uint64_t offset;
 	size_t bytes;
 	uint8_t before[];
@@ -52,6 +53,7 @@ struct faults {
 	bool power_is_cut;
 	struct unflushed *oldest;
 	struct unflushed **newest_link;
+	uint64_t newest_number;
 };
 
 #define NEVER UINT64_MAX
@@ -117,6 +119,7 @@ static bool remember(struct faults *faults, uint64_t offset, size_t bytes, struc
 	if (entry == NULL)
 		return failure_set(failure, ERROR_MEMORY, "no memory to remember a write");
 	*entry = (struct unflushed){.offset = offset, .bytes = bytes};
+	entry->number = ++faults->newest_number;
 	if (!block_device_read(faults->below, entry->before, offset, bytes, failure)) {
 		free(entry);
 		return false;
@@ -214,20 +217,16 @@ static bool faults_write_zeroes(
 	return ok;
 }
 
-/* Forgets writes up to and including `last`: they are on stable storage. Lock held. */
-static void forget_until(struct faults *faults, struct unflushed **end_link)
+/* Forgets writes up to that number: they are on stable storage. Lock held. */
+static void forget_until(struct faults *faults, uint64_t number)
 {
-	struct unflushed *rest = end_link == &faults->oldest ? faults->oldest : *end_link;
-
-	*end_link = NULL;
-	while (end_link != &faults->oldest && faults->oldest != NULL) {
+	while (faults->oldest != NULL && faults->oldest->number <= number) {
 		struct unflushed *entry = faults->oldest;
 
 		faults->oldest = entry->next;
 		free(entry);
 	}
-	faults->oldest = rest;
-	if (rest == NULL)
+	if (faults->oldest == NULL)
 		faults->newest_link = &faults->oldest;
 }
 
@@ -235,19 +234,21 @@ static bool faults_flush(struct block_device *device, struct failure *failure)
 {
 	struct faults *faults = faults_of(device);
 
+	/* Nothing that is written from here on is promised by this flush, however long it takes. */
+	pthread_mutex_lock(&faults->lock);
+	uint64_t promised_number = faults->newest_number;
+
+	pthread_mutex_unlock(&faults->lock);
 	delay_us(faults->flush_delay_us);
 	pthread_mutex_lock(&faults->lock);
 	uint64_t number = ++faults->flushes_count;
-	struct unflushed **end_link = faults->newest_link;
 	bool fails = faults->power_is_cut || number >= faults->flush_error_after ||
 		     number == faults->flush_error_once;
-
-	/* The lock is held over the flush, so that no write slips between and is forgotten. */
 	bool ok = fails ? injected(faults, ERROR_DISK_FLUSH, "flush error", 0, failure)
 			: faults->drop_flush || block_device_flush(faults->below, failure);
 
 	if (ok && !faults->drop_flush)
-		forget_until(faults, end_link);
+		forget_until(faults, promised_number);
 	pthread_mutex_unlock(&faults->lock);
 	return ok;
 }
@@ -278,7 +279,7 @@ static void faults_close(struct block_device *device)
 {
 	struct faults *faults = faults_of(device);
 
-	forget_until(faults, faults->newest_link);
+	forget_until(faults, UINT64_MAX);
 	pthread_mutex_destroy(&faults->pace_lock);
 	pthread_mutex_destroy(&faults->lock);
 	block_device_close(faults->below);
