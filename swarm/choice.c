@@ -98,7 +98,8 @@ static uint32_t take_new(struct swarm *s, uint32_t peer, uint32_t *chosen)
 
 /* ---- the end ---- */
 
-/* A peer on a fast link answers everything before its rate is known; then its latency says enough. */
+/* A peer on a fast link answers everything before its rate is known; then its latency says enough.
+ */
 static bool measured(const struct peer *p)
 {
 	return p->rate_bytes_per_s != 0 || p->latency_ns != 0;
@@ -193,7 +194,7 @@ uint32_t choose_block(struct swarm *s, uint32_t peer, uint32_t *buffer)
 		block = take(s, peer, p->buffer, buffer);
 	if (block == BLOCK_NONE && p->origin)
 		block = take_suggested(s, peer, buffer);
-	if (block == BLOCK_NONE && p->suggested_count > 0)
+	if (block == BLOCK_NONE && p->origin && (p->suggested_count > 0 || !hungry(s)))
 		return BLOCK_NONE;
 	if (block == BLOCK_NONE)
 		block = take_begun(s, peer, buffer);

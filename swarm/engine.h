@@ -236,6 +236,14 @@ enum work {
 	WORK_COMPLETE = 1 << 8,
 };
 
+/* What arrives in all, to tell whether the peers are enough. */
+struct meter {
+	uint64_t start_ns; /* of the current window */
+	uint64_t bytes;	   /* in it */
+	uint64_t rate_bytes_per_s;
+	uint64_t peak_bytes_per_s; /* fades slowly */
+};
+
 struct announcer {
 	uint32_t order[TRACKERS_MAX]; /* trackers, tier by tier, shuffled within */
 	uint32_t tiers[TRACKERS_MAX];
@@ -310,6 +318,7 @@ struct swarm {
 	uint32_t slots_count; /* peers unchoked */
 	uint32_t upload_cursor;
 	struct climb climb;
+	struct meter meter;
 	struct picker grants; /* origin only */
 
 	struct known_address *addresses;
@@ -410,6 +419,7 @@ void request_rejected(struct swarm *s, uint32_t peer, const struct peer_message 
 void requests_drop(struct swarm *s, uint32_t peer, bool cancel);
 void block_cancel_others(struct swarm *s, uint32_t buffer, uint32_t block);
 void refill(struct swarm *s, uint32_t peer); /* its pipeline may have room */
+void refill_origins(struct swarm *s);
 void refill_all(struct swarm *s);
 bool requests_work(struct swarm *s);
 void requests_tick(struct swarm *s, uint32_t peer);
@@ -418,6 +428,7 @@ void requests_tick(struct swarm *s, uint32_t peer);
 void block_arrived(struct swarm *s, uint32_t peer, const struct peer_message *message);
 void block_discarded(struct swarm *s, uint32_t peer, const struct peer_message *message);
 void receiving_abandon(struct swarm *s, uint32_t peer);
+bool hungry(const struct swarm *s);
 void receiving_tick(struct swarm *s, uint32_t peer);
 
 /* choice.c */

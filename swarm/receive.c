@@ -8,6 +8,7 @@
 #define SURPLUS_BLOCKS_MAX 64
 #define STALL_MIN_NS	   (3 * NS_PER_S) /* in the middle of one block */
 #define STALL_MAX_NS	   (10 * NS_PER_S)
+#define METER_WINDOW_MS	   500
 #define WINDOW_NS	   (50 * NS_PER_MS)
 
 /* A block that was asked for and given up (late, cancelled, choked) is taken if it is still wanted.
@@ -116,9 +117,39 @@ static void measure(struct swarm *s, struct peer *p, uint32_t bytes, uint64_t as
 		p->latency_ns -= (p->latency_ns - latency_ns) / 8;
 }
 
+static void meter_add(struct swarm *s, uint32_t bytes)
+{
+	struct meter *m = &s->meter;
+	uint64_t elapsed_ms = (s->now_ns - m->start_ns) / NS_PER_MS;
+
+	m->bytes += bytes;
+	if (elapsed_ms < METER_WINDOW_MS)
+		return;
+	m->rate_bytes_per_s = m->bytes * 1000 / elapsed_ms;
+	m->peak_bytes_per_s =
+		u64_max(m->rate_bytes_per_s, m->peak_bytes_per_s - m->peak_bytes_per_s / 32);
+	m->start_ns = s->now_ns;
+	m->bytes = 0;
+	refill_origins(s);
+}
+
+/* The other peers do not keep us busy: nothing is asked of them, or much less comes than did. */
+bool hungry(const struct swarm *s)
+{
+	uint32_t asked_count = 0;
+
+	for (uint32_t i = 0; i < s->peers_top; i++)
+		if (s->peers[i].state == PEER_OPEN && !s->peers[i].origin && !s->peers[i].snubbed)
+			asked_count += s->peers[i].requests_count;
+	return asked_count == 0 ||
+	       s->now_ns >= s->meter.start_ns + 4 * METER_WINDOW_MS * NS_PER_MS ||
+	       s->meter.rate_bytes_per_s < s->meter.peak_bytes_per_s / 2;
+}
+
 static void count_received(struct swarm *s, struct peer *p, uint32_t bytes, bool wasted)
 {
 	s->status.received_bytes += bytes;
+	meter_add(s, bytes);
 	if (p->origin)
 		s->status.received_from_origin_bytes += bytes;
 	if (wasted)

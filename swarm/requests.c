@@ -28,6 +28,13 @@ void refill(struct swarm *s, uint32_t peer)
 	s->work |= WORK_REQUEST;
 }
 
+void refill_origins(struct swarm *s)
+{
+	for (uint32_t i = 0; i < s->peers_top; i++)
+		if (s->peers[i].state == PEER_OPEN && s->peers[i].origin)
+			refill(s, i);
+}
+
 void refill_all(struct swarm *s)
 {
 	bitset_set_all(&s->refill);
@@ -237,6 +244,8 @@ bool requests_work(struct swarm *s)
 		bitset_clear(&s->refill, peer);
 		s->refill_cursor = peer + 1;
 		peer_refill(s, peer);
+		if (!s->peers[peer].origin && s->peers[peer].requests_count == 0)
+			refill_origins(s); /* they may have to help out */
 	}
 	return true;
 }
