@@ -113,6 +113,11 @@ static bool can_send(const struct sim_stream *stream)
 	return something && window_left(stream) > 0;
 }
 
+static uint64_t message_end(const struct sim_message *message)
+{
+	return message->begin_offset + message->wire_bytes;
+}
+
 /* Puts up to a chunk of bytes on the wire; returns how many. */
 static uint64_t fill_chunk(struct sim_stream *stream, uint64_t bytes_max)
 {
@@ -143,47 +148,72 @@ static uint64_t fill_chunk(struct sim_stream *stream, uint64_t bytes_max)
 	return filled;
 }
 
-static sim_event_function chunk_sent, chunk_delivered;
+static sim_event_function report_sent, chunk_sent, chunk_delivered;
 
-static void uplink_next(struct sim_node *node)
+/* From the streams into the queue, in turn, until it is full. */
+static void uplink_fill(struct sim_node *node)
 {
 	struct sim_link *link = &node->link;
 
-	while (!link->sending && link->queue_first != NULL) {
+	while (link->queue_first != NULL &&
+		(link->chunks_bytes == 0 || link->chunks_bytes < link->up_queue_bytes)) {
 		struct sim_stream *stream = link->queue_first;
 
 		queue_remove(link, stream);
 		if (!can_send(stream))
 			continue;
-		uint64_t bytes =
-			fill_chunk(stream, u64_min(node->world->chunk_bytes, window_left(stream)));
+		struct sim_chunk *chunk = sim_allocate(1, sizeof(*chunk));
 
-		link->sending = true;
-		link->current = stream;
-		link->current_bytes = bytes;
-		link->sent_bytes += bytes;
-		sim_schedule(node->world,
-			node->world->now_ns + bytes * NS_PER_S / link->up_bytes_per_s, chunk_sent,
-			node, node->boots_count);
+		chunk->stream = stream;
+		chunk->bytes =
+			fill_chunk(stream, u64_min(node->world->chunk_bytes, window_left(stream)));
+		chunk->end_offset = stream->sent_offset;
+		link->chunks_bytes += chunk->bytes;
+		if (link->chunks_last != NULL)
+			link->chunks_last->next = chunk;
+		else
+			link->chunks_first = chunk;
+		link->chunks_last = chunk;
+		/* Not at once: the sender may be in the middle of saying something. */
+		if (stream->unreported != NULL &&
+			message_end(stream->unreported) <= chunk->end_offset)
+			sim_schedule(node->world, node->world->now_ns, report_sent, stream,
+				chunk->end_offset);
+		if (can_send(stream))
+			queue_append(link, stream);
 	}
+}
+
+static void uplink_next(struct sim_node *node)
+{
+	struct sim_link *link = &node->link;
+
+	uplink_fill(node);
+	if (link->sending || link->chunks_first == NULL)
+		return;
+	link->sending = true;
+	sim_schedule(node->world,
+		node->world->now_ns + link->chunks_first->bytes * NS_PER_S / link->up_bytes_per_s,
+		chunk_sent, node, node->life);
 }
 
 static void stream_ready(struct sim_stream *stream)
 {
 	struct sim_end *sender = sender_of(stream);
 
-	if (!sender->open || stream->waiting || sender->node->link.current == stream ||
-		!can_send(stream))
+	if (!sender->open || stream->waiting || !can_send(stream))
 		return;
 	queue_append(&sender->node->link, stream);
 	uplink_next(sender->node);
 }
 
-/* Tells the sender of blocks that have wholly left. */
-static void report_sent(struct sim_stream *stream, uint64_t offset)
+/* Tells the sender of blocks that are wholly in the queue: out of its hands. */
+static void report_sent(struct sim_world *world, void *context, uint64_t offset)
 {
-	while (stream->unreported != NULL &&
-		stream->unreported->begin_offset + stream->unreported->wire_bytes <= offset) {
+	struct sim_stream *stream = context;
+
+	(void)world;
+	while (stream->unreported != NULL && message_end(stream->unreported) <= offset) {
 		struct sim_message *message = stream->unreported;
 		struct sim_end *sender = sender_of(stream);
 
@@ -193,35 +223,35 @@ static void report_sent(struct sim_stream *stream, uint64_t offset)
 	}
 }
 
-static void chunk_sent(struct sim_world *world, void *context, uint64_t boot)
+static void chunk_sent(struct sim_world *world, void *context, uint64_t life)
 {
 	struct sim_node *node = context;
 	struct sim_link *link = &node->link;
 
-	if (node->boots_count != boot || !link->sending)
+	if (node->life != life)
 		return;
-	struct sim_stream *stream = link->current;
-	uint64_t bytes = link->current_bytes;
-	struct sim_link *down = &receiver_of(stream)->node->link;
+	struct sim_chunk *chunk = link->chunks_first;
+	struct sim_link *down = &receiver_of(chunk->stream)->node->link;
 	uint64_t arrival_ns = world->now_ns + link->latency_ns + down->latency_ns;
-	uint64_t on_wire_ns = bytes * NS_PER_S / link->up_bytes_per_s;
+	uint64_t on_wire_ns = chunk->bytes * NS_PER_S / link->up_bytes_per_s;
 	/* Packets of a chunk come in while later ones still leave: an idle downlink that is as fast
 	 * as the uplink adds nothing. */
 	uint64_t start_ns =
 		u64_max(down->down_free_ns, arrival_ns - u64_min(arrival_ns, on_wire_ns));
 	uint64_t done_ns =
-		u64_max(arrival_ns, start_ns + bytes * NS_PER_S / down->down_bytes_per_s);
+		u64_max(arrival_ns, start_ns + chunk->bytes * NS_PER_S / down->down_bytes_per_s);
 
 	down->down_free_ns = done_ns;
-	down->received_bytes += bytes;
+	down->received_bytes += chunk->bytes;
+	link->sent_bytes += chunk->bytes;
+	link->chunks_bytes -= chunk->bytes;
+	link->chunks_first = chunk->next;
+	if (link->chunks_first == NULL)
+		link->chunks_last = NULL;
 	link->sending = false;
-	link->current = NULL;
-	sim_schedule(world, done_ns, chunk_delivered, stream, stream->sent_offset);
-	uint64_t offset = stream->sent_offset;
-
-	stream_ready(stream);
+	sim_schedule(world, done_ns, chunk_delivered, chunk->stream, chunk->end_offset);
+	free(chunk);
 	uplink_next(node);
-	report_sent(stream, offset);
 }
 
 /* ---- the receiving side ---- */
@@ -245,7 +275,7 @@ static void chunk_delivered(struct sim_world *world, void *context, uint64_t off
 			receiver->node->actor->block_begins(receiver->node, receiver, message);
 			continue;
 		}
-		if (message->begin_offset + message->wire_bytes > offset)
+		if (message_end(message) > offset)
 			break;
 		list_pop(&stream->wire);
 		receiver->node->actor->received(receiver->node, receiver, message);
@@ -406,8 +436,15 @@ void sim_cut(struct sim_connection *connection, uint32_t end)
 
 void sim_link_reset(struct sim_link *link)
 {
+	while (link->chunks_first != NULL) {
+		struct sim_chunk *chunk = link->chunks_first;
+
+		link->chunks_first = chunk->next;
+		free(chunk);
+	}
+	link->chunks_last = NULL;
+	link->chunks_bytes = 0;
 	link->sending = false;
-	link->current = NULL;
 	link->down_free_ns = 0;
 }
 

@@ -3,10 +3,11 @@
  * The network. A node has an uplink, a downlink and a latency to the switch in the middle, which is
  * never the bottleneck. A connection is two ordered byte streams, one each way.
  *
- * An uplink sends a chunk of each connection that has something to send in turn; a downlink takes
- * chunks as they come; a window bounds what is in flight on one connection, so a slow receiver
- * holds back only its own senders. Within a stream, control messages pass blocks that have not
- * begun. There is no loss: rates are those of the payload that TCP gets through.
+ * An uplink takes a chunk of each connection that has something to send in turn, into a queue that
+ * is the same for all, as a network card's or a shaper's is; a downlink takes chunks as they come;
+ * a window bounds what is in flight on one connection, so a slow receiver holds back only its own
+ * senders. Within a stream, control messages pass blocks that have not begun. There is no loss:
+ * rates are those of the payload that TCP gets through.
  */
 #ifndef SIM_LINK_H
 #define SIM_LINK_H
@@ -69,15 +70,24 @@ struct sim_connection {
 	struct sim_stream streams[2];
 };
 
+struct sim_chunk {
+	struct sim_chunk *next;
+	struct sim_stream *stream;
+	uint64_t end_offset;
+	uint64_t bytes;
+};
+
 struct sim_link {
 	uint64_t up_bytes_per_s;
 	uint64_t down_bytes_per_s;
 	uint64_t latency_ns;
 	struct sim_stream *queue_first; /* streams that can send now */
 	struct sim_stream *queue_last;
-	bool sending;
-	struct sim_stream *current; /* whose chunk is on the uplink */
-	uint64_t current_bytes;
+	uint64_t up_queue_bytes; /* the uplink's own queue holds so much beyond what it sends */
+	struct sim_chunk *chunks_first; /* taken from streams, in the order they leave */
+	struct sim_chunk *chunks_last;
+	uint64_t chunks_bytes;
+	bool sending; /* the first of them is on the wire */
 	uint64_t down_free_ns;
 	uint64_t sent_bytes;
 	uint64_t received_bytes;

@@ -48,7 +48,8 @@ struct sim_node *sim_node_add_actor(struct sim_world *world, const char *what,
 	node->traits = *traits;
 	node->link = (struct sim_link){.up_bytes_per_s = traits->up_bytes_per_s,
 		.down_bytes_per_s = traits->down_bytes_per_s,
-		.latency_ns = traits->latency_ns};
+		.latency_ns = traits->latency_ns,
+		.up_queue_bytes = traits->up_queue_bytes};
 	node->tick_ns = UINT64_MAX;
 	node->slots_count = traits->limits.peers_max;
 	node->slots = sim_allocate(node->slots_count, sizeof(*node->slots));
@@ -95,6 +96,7 @@ static void drop_answers(struct sim_node *node)
 void sim_node_destroy(struct sim_node *node)
 {
 	drop_answers(node);
+	sim_link_reset(&node->link);
 	swarm_destroy(node->swarm);
 	if (node->buffers != NULL) {
 		sim_disk_destroy(&node->disk);

@@ -33,6 +33,7 @@ struct sim_node_traits {
 	uint64_t up_bytes_per_s;
 	uint64_t down_bytes_per_s;
 	uint64_t latency_ns;
+	uint64_t up_queue_bytes; /* of the uplink: what is in it waits its turn, requests as well */
 	uint64_t hash_bytes_per_s;
 	struct sim_disk_traits disk;
 	struct swarm_limits limits;
