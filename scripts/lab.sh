@@ -93,6 +93,15 @@ lab_stop() {
 	wait "$pid" 2>/dev/null || true
 }
 
+# lab_kill NAME: SIGKILL, as if its machine had lost power.
+lab_kill() {
+	local pid=${lab_children[$1]:-}
+	[[ -n $pid ]] || return 0
+	unset "lab_children[$1]"
+	kill -KILL "$pid" 2>/dev/null || true
+	wait "$pid" 2>/dev/null || true
+}
+
 lab_running() { [[ -n ${lab_children[$1]:-} ]] && kill -0 "${lab_children[$1]}" 2>/dev/null; }
 
 # lab_await SECONDS COMMAND...: until it succeeds; fails when it has not by then.
