@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The engine's counters against what they count. For tests; needs CHECK (tests/fuzz/check.h). */
+#ifndef TESTS_SUPPORT_ENGINE_CHECK_H
+#define TESTS_SUPPORT_ENGINE_CHECK_H
+
+#include "swarm/engine.h"
+#include "tests/fuzz/check.h"
+
+static inline void engine_check_buffer(struct swarm *s, uint32_t at)
+{
+	const struct buffer *b = &s->buffers[at];
+	uint32_t free = 0, received = 0, receiving = 0;
+
+	if (b->state == BUFFER_FREE)
+		return;
+	for (uint32_t i = 0; i < b->blocks_count; i++) {
+		const struct block *block = buffer_block(s, at, i);
+
+		CHECK(block->holders_count <= HOLDERS_MAX);
+		free += block->state == BLOCK_WANTED && block->holders_count == 0;
+		received += block->state == BLOCK_RECEIVED;
+		receiving += block->state == BLOCK_RECEIVING;
+		for (uint32_t k = 0; k < block->holders_count; k++) {
+			const struct peer *p = &s->peers[block->holders[k]];
+
+			CHECK(p->state == PEER_OPEN);
+			CHECK(request_find(s, p, b->piece, i * s->limits.request_bytes) !=
+				BLOCK_NONE);
+		}
+	}
+	CHECK(b->receiving_count <= s->limits.peers_max);
+	if (b->state == BUFFER_ARRIVING) {
+		CHECK(free == b->blocks_free && received == b->blocks_received);
+		CHECK(receiving == b->receiving_count);
+		CHECK(s->pieces[b->piece].state == SWARM_PIECE_ARRIVING);
+	}
+	if (b->state == BUFFER_HASHING)
+		CHECK(s->pieces[b->piece].state == SWARM_PIECE_VERIFYING);
+	if (b->state != BUFFER_DRAINING)
+		CHECK(s->pieces[s->pieces[b->piece].leader].buffer == at);
+}
+
+static inline void engine_check_peer(struct swarm *s, uint32_t at)
+{
+	const struct peer *p = &s->peers[at];
+	uint32_t has = 0, useful = 0, startable = 0;
+
+	BITSET_FOREACH (piece, &p->has) {
+		has++;
+		useful += piece_lacking(s, piece);
+		startable += picker_wants(&s->picker, piece);
+	}
+	CHECK(p->has_count == has && p->useful_count == useful);
+	CHECK(p->startable_count == startable);
+	CHECK(p->am_interested == (useful > 0 && !s->disk_failed));
+	for (uint32_t i = 0; i < p->requests_count; i++) {
+		const struct request *r = request_at(s, p, i);
+		const struct block *block = buffer_block(s, r->buffer, r->block);
+		bool holds = false;
+
+		for (uint32_t k = 0; k < block->holders_count; k++)
+			holds |= block->holders[k] == at;
+		CHECK(holds && s->buffers[r->buffer].state == BUFFER_ARRIVING);
+	}
+}
+
+static inline void engine_check_piece(struct swarm *s, uint32_t piece)
+{
+	const struct piece *p = &s->pieces[piece];
+	uint32_t holders = 0;
+
+	for (uint32_t i = 0; i < s->peers_top; i++)
+		holders += s->peers[i].state == PEER_OPEN && !s->peers[i].all_seen &&
+			   bitset_has(&s->peers[i].has, piece);
+	CHECK(s->picker.availability[piece] == holders);
+	CHECK(bitset_has(&s->have, piece) == piece_have(s, piece));
+	/* Nothing is forgotten: what is missing is wanted, on its way, or taken care of. */
+	if (p->state != SWARM_PIECE_MISSING || s->disk_failed)
+		return;
+	if (p->zero)
+		CHECK(bitset_has(&s->zeroes_due, piece));
+	else
+		CHECK(picker_wants(&s->picker, piece) ||
+			s->pieces[p->leader].buffer != SWARM_BUFFER_NONE);
+}
+
+static inline void engine_check(struct swarm *s)
+{
+	uint32_t lacking = 0, durable = 0, slots = 0, seeds = 0, used = 0;
+	uint64_t undurable = 0;
+
+	for (uint32_t piece = 0; piece < s->pieces_count; piece++) {
+		engine_check_piece(s, piece);
+		lacking += piece_lacking(s, piece);
+		durable += s->pieces[piece].state == SWARM_PIECE_DURABLE;
+		undurable += s->pieces[piece].counted ? piece_length(s, piece) : 0;
+	}
+	for (uint32_t i = 0; i < s->limits.buffers_count; i++)
+		engine_check_buffer(s, i);
+	for (uint32_t i = 0; i < s->limits.peers_max; i++) {
+		const struct peer *p = &s->peers[i];
+
+		used += p->state != PEER_FREE;
+		CHECK(p->state == PEER_FREE || i < s->peers_top);
+		if (p->state != PEER_OPEN)
+			continue;
+		engine_check_peer(s, i);
+		slots += p->unchoked;
+		seeds += p->all_seen;
+	}
+	CHECK(lacking == s->lacking_count && durable == s->durable_count);
+	CHECK(undurable == s->undurable_bytes);
+	CHECK(slots == s->slots_count && slots <= s->limits.upload_slots);
+	CHECK(seeds == s->seeds_count && used == s->peers_used_count);
+	CHECK(!s->complete || durable == s->pieces_count);
+}
+
+#endif
