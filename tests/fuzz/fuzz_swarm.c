@@ -16,7 +16,8 @@
 #define PIECE_BYTES (48 * 1024)
 #define HASH_BYTES  4
 #define PORT_FIRST  1000
-#define STEPS_MAX   4000
+#define STEPS_FIRST 400
+#define STEPS_MAX   2000
 
 enum pending_kind { PENDING_HASH, PENDING_WRITE, PENDING_FLUSH, PENDING_SEND, PENDING_ANNOUNCE };
 
@@ -38,6 +39,8 @@ struct model_peer {
 struct model {
 	const uint8_t *bytes;
 	size_t bytes_count;
+	struct rng rng;
+	uint32_t patience; /* one in so many things goes wrong */
 	struct swarm *swarm;
 	uint64_t now_ns;
 	uint32_t pieces_count, buffers_count;
@@ -56,10 +59,12 @@ struct model {
 	uint32_t pending_count;
 };
 
+/* The input's bytes, then random ones that follow from them: so that even short inputs live long
+ * enough for pieces to arrive. */
 static uint32_t draw(struct model *m, uint32_t bound)
 {
 	if (m->bytes_count == 0)
-		return 0;
+		return (uint32_t)rng_below(&m->rng, bound);
 	m->bytes_count--;
 	return *m->bytes++ % bound;
 }
@@ -335,29 +340,42 @@ static void greet(struct model *m, uint32_t peer)
 		.generation = m->peers[peer].generation,
 		.handshake = &handshake};
 
-	handshake.peer_id[0] = (uint8_t)draw(m, 10);
+	handshake.peer_id[0] = (uint8_t)draw(m, 30);
 	if (draw(m, 4) != 0)
 		peer_reserved_set_ours(handshake.reserved);
 	m->peers[peer].greeted = true;
 	feed(m, &input);
+	/* Mostly somebody worth talking to. */
+	if (draw(m, 4) == 0 || m->peers[peer].generation != input.generation)
+		return;
+	struct peer_message message = {.id = PEER_HAVE_ALL};
+
+	if (draw(m, 2) != 0)
+		peer_event(m, peer, SWARM_IN_MESSAGE, &message);
+	message.id = PEER_UNCHOKE;
+	if (m->peers[peer].generation == input.generation)
+		peer_event(m, peer, SWARM_IN_MESSAGE, &message);
 }
 
 static void say(struct model *m, uint32_t peer)
 {
-	static const enum peer_message_id ids[] = {PEER_CHOKE, PEER_UNCHOKE, PEER_UNCHOKE,
-		PEER_INTERESTED, PEER_INTERESTED, PEER_NOT_INTERESTED, PEER_HAVE, PEER_HAVE,
-		PEER_BITFIELD, PEER_REQUEST, PEER_REQUEST, PEER_REQUEST, PEER_CANCEL, PEER_SUGGEST,
-		PEER_HAVE_ALL, PEER_HAVE_ALL, PEER_HAVE_NONE, PEER_REJECT, PEER_ALLOWED_FAST,
-		PEER_EXTENDED, PEER_EXTENDED, PEER_KEEP_ALIVE, PEER_PORT};
+	/* The last third often ends a connection. */
+	static const enum peer_message_id ids[] = {PEER_UNCHOKE, PEER_UNCHOKE, PEER_INTERESTED,
+		PEER_INTERESTED, PEER_HAVE, PEER_HAVE, PEER_HAVE, PEER_REQUEST, PEER_REQUEST,
+		PEER_REQUEST, PEER_CANCEL, PEER_EXTENDED, PEER_SUGGEST, PEER_KEEP_ALIVE,
+		PEER_BITFIELD, PEER_HAVE_ALL, PEER_HAVE_NONE, PEER_CHOKE, PEER_NOT_INTERESTED,
+		PEER_REJECT, PEER_ALLOWED_FAST, PEER_EXTENDED, PEER_PORT};
+	uint32_t ids_count = ARRAY_COUNT(ids) - (draw(m, m->patience) != 0 ? 8 : 0);
+	bool odd = draw(m, m->patience) == 0;
 	uint8_t bytes[256] = {0};
-	struct peer_message message = {.id = ids[draw(m, ARRAY_COUNT(ids))],
-		.index = draw(m, m->pieces_count + (draw(m, 16) == 0 ? 2 : 0)),
-		.begin = draw(m, 4) * (uint32_t)PEER_BLOCK_BYTES,
-		.length = draw(m, 16) == 0 ? draw(m, 256) * 4096 : (uint32_t)PEER_BLOCK_BYTES,
+	struct peer_message message = {.id = ids[draw(m, ids_count)],
+		.index = draw(m, m->pieces_count + (odd ? 2 : 0)),
+		.begin = draw(m, odd ? 5 : 3) * (uint32_t)PEER_BLOCK_BYTES,
+		.length = odd ? draw(m, 256) * 4096 : (uint32_t)PEER_BLOCK_BYTES / 2,
 		.bytes = bytes};
 
 	if (message.id == PEER_BITFIELD) {
-		message.bytes_count = (m->pieces_count + 7) / 8 + (draw(m, 16) == 0);
+		message.bytes_count = (m->pieces_count + 7) / 8 + odd;
 		for (uint32_t i = 0; i < m->pieces_count; i++)
 			if (draw(m, 2) != 0)
 				bytes[i / 8] |= (uint8_t)(0x80 >> i % 8);
@@ -390,14 +408,18 @@ static void send_head(struct model *m, uint32_t peer)
 	uint32_t buffer = SWARM_BUFFER_NONE;
 	uint32_t offset = 0;
 
-	if (inside->requests_count > 0 && draw(m, 16) != 0) {
+	if (inside->requests_count == 0 && draw(m, m->patience) != 0) {
+		say(m, peer);
+		return;
+	}
+	if (inside->requests_count > 0 && draw(m, m->patience) != 0) {
 		const struct request *r = request_at(m->swarm, inside, 0);
 		uint32_t piece = m->swarm->buffers[r->buffer].piece;
 
 		message.index = piece;
 		message.begin = r->block * (uint32_t)PEER_BLOCK_BYTES;
 		message.length = block_length(m->swarm, piece, r->block);
-	} else if (draw(m, 2) != 0) {
+	} else if (draw(m, 2) != 0 || message.length == 0) {
 		message.index = draw(m, m->pieces_count + 1);
 		message.length = draw(m, 3) * (uint32_t)PEER_BLOCK_BYTES;
 	}
@@ -439,7 +461,7 @@ static void peer_step(struct model *m)
 
 	if (!p->used)
 		accept_peer(m);
-	else if (what == 0)
+	else if (what == 0 && draw(m, m->patience) == 0)
 		peer_event(m, peer, SWARM_IN_DISCONNECTED, NULL);
 	else if (p->connecting && what < 8)
 		peer_event(m, peer, SWARM_IN_CONNECT_FAILED, NULL);
@@ -460,7 +482,7 @@ static void peer_step(struct model *m)
 
 static void piece_step(struct model *m)
 {
-	struct swarm_input input = {.piece = draw(m, m->pieces_count)};
+	struct swarm_input input = {.kind = SWARM_IN_TICK, .piece = draw(m, m->pieces_count)};
 	uint32_t what = draw(m, 16);
 	bool unknown = swarm_piece_state(m->swarm, input.piece) == SWARM_PIECE_UNKNOWN;
 
@@ -472,7 +494,7 @@ static void piece_step(struct model *m)
 			m->written[input.piece] = m->dirty[input.piece] = true;
 	} else if (what < 14) {
 		input.kind = SWARM_IN_ASSESS_DONE;
-	} else {
+	} else if (draw(m, m->patience) == 0) {
 		input.kind = SWARM_IN_PIECE_BAD;
 		m->written[input.piece] = m->dirty[input.piece] = m->flushing[input.piece] = false;
 	}
@@ -484,7 +506,7 @@ static void other_step(struct model *m)
 	struct swarm_input input = {.kind = SWARM_IN_TICK};
 	uint32_t what = draw(m, 32);
 
-	if (what == 0 && draw(m, 8) == 0) {
+	if (what == 0 && draw(m, 64) == 0) {
 		input.kind = SWARM_IN_STOP;
 		m->stopped = true;
 	} else if (what < 4) {
@@ -495,11 +517,11 @@ static void other_step(struct model *m)
 	} else if (what < 14) {
 		piece_step(m);
 		return;
-	} else if (what < 24) {
+	} else if (what < 16) {
 		m->now_ns = u64_max(m->now_ns,
 			u64_min(swarm_deadline_ns(m->swarm), m->now_ns + 200 * NS_PER_S));
 	} else {
-		m->now_ns += (uint64_t)draw(m, 256) * NS_PER_MS;
+		m->now_ns += (uint64_t)draw(m, 64) * NS_PER_MS;
 	}
 	feed(m, &input);
 }
@@ -557,14 +579,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CHECK(m != NULL);
 	m->bytes = data;
 	m->bytes_count = size;
+	uint64_t seed = size;
+
+	for (size_t i = 0; i < size; i++)
+		seed = (seed ^ data[i]) * 0x100000001b3;
+	rng_seed(&m->rng, seed);
+	m->patience = 4 << draw(m, 6);
 	CHECK(begin(m));
-	for (uint32_t steps = 0; m->bytes_count > 0 && steps < STEPS_MAX; steps++) {
+	if (draw(m, 8) != 0) {
+		feed(m, &(struct swarm_input){.kind = SWARM_IN_START});
+		feed(m, &(struct swarm_input){.kind = SWARM_IN_ASSESS_DONE});
+	}
+	for (uint32_t steps = 0; steps < u64_min(STEPS_FIRST + size, STEPS_MAX); steps++) {
 		uint32_t what = draw(m, 16);
 
 		if (what < 9)
 			peer_step(m);
-		else if (what < 13 && m->pending_count > 0)
-			answer(m, draw(m, m->pending_count), draw(m, 16) != 0);
+		else if (what < 14 && m->pending_count > 0)
+			answer(m, draw(m, m->pending_count), draw(m, m->patience) != 0);
 		else
 			other_step(m);
 	}
