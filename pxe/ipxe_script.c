@@ -60,21 +60,23 @@ static bool text_is_plain(const char *text)
 
 /* The firmware goes on with its next boot device when iPXE leaves with an error; after success a
  * UEFI boot manager stops at its menu. */
-static void script_add_local(struct script *script, enum ipxe_local method)
+static void script_add_local(struct script *script, enum ipxe_local method, const char *server_url)
 {
+	static const char *const labels[] = {"ESP", "EFI", "EFISYS", "SYSTEM", "UEFI"};
+
 	switch (method) {
 	case IPXE_LOCAL_SANBOOT:
 		script_add(script, "sanboot --no-describe --drive 0x80 || exit 1\n");
-		break;
+		return;
 	case IPXE_LOCAL_ESP:
-		script_add(script,
-			"sanboot --no-describe --drive 0x80 --filename \\EFI\\BOOT\\BOOTX64.EFI"
-			" || exit 1\n");
+		script_add(script, "chain --timeout 8000 %s/boot/local.efi ||\n", server_url);
+		for (size_t i = 0; i < ARRAY_COUNT(labels); i++)
+			script_add(script, "chain file://%s/EFI/BOOT/BOOTX64.EFI ||\n", labels[i]);
 		break;
 	case IPXE_LOCAL_EXIT:
-		script_add(script, "exit 1\n");
 		break;
 	}
+	script_add(script, "exit 1\n");
 }
 
 size_t ipxe_script_entry(char *script_text, size_t capacity, const char *server_url)
@@ -95,19 +97,20 @@ size_t ipxe_script_entry(char *script_text, size_t capacity, const char *server_
 			"&platform=${platform}&arch=${buildarch} || %s\n",
 			server_url, waits[i]);
 	script_add(&script, "iseq ${platform} pcbios && goto bios ||\n");
-	script_add_local(&script, IPXE_LOCAL_EXIT);
+	script_add_local(&script, IPXE_LOCAL_EXIT, server_url);
 	script_add(&script, ":bios\n");
-	script_add_local(&script, IPXE_LOCAL_SANBOOT);
+	script_add_local(&script, IPXE_LOCAL_SANBOOT, server_url);
 	return script_end(&script);
 }
 
-size_t ipxe_script_local(
-	char *script_text, size_t capacity, enum ipxe_local method, const char *why)
+size_t ipxe_script_local(char *script_text, size_t capacity, enum ipxe_local method,
+	const char *server_url, const char *why)
 {
-	struct script script = {script_text, capacity, 0, !text_is_plain(why)};
+	struct script script = {
+		script_text, capacity, 0, !text_is_plain(why) || !text_is_plain(server_url)};
 
 	script_add(&script, "#!ipxe\necho swarmboot: booting the local disk: %s\n", why);
-	script_add_local(&script, method);
+	script_add_local(&script, method, server_url);
 	return script_end(&script);
 }
 
@@ -142,6 +145,6 @@ size_t ipxe_script_agent(char *script_text, size_t capacity, const struct ipxe_a
 		"boot ||\n"
 		":local\n",
 		agent->server_url, agent->mac);
-	script_add_local(&script, agent->local);
+	script_add_local(&script, agent->local, agent->server_url);
 	return script_end(&script);
 }

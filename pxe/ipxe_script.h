@@ -10,6 +10,8 @@
 
 #define IPXE_SCRIPT_BYTES_MAX 4096
 
+/* ESP: by the server's /boot/local.efi, which looks for the file on all disks; where the server has
+ * none, by iPXE itself from a volume of a usual label. */
 enum ipxe_local { IPXE_LOCAL_EXIT, IPXE_LOCAL_SANBOOT, IPXE_LOCAL_ESP };
 
 /* All return the script's length, 0 when it does not fit or a text has characters that do not
@@ -19,7 +21,8 @@ enum ipxe_local { IPXE_LOCAL_EXIT, IPXE_LOCAL_SANBOOT, IPXE_LOCAL_ESP };
  * answers within about half a minute. */
 size_t ipxe_script_entry(char *script, size_t capacity, const char *server_url);
 
-size_t ipxe_script_local(char *script, size_t capacity, enum ipxe_local method, const char *why);
+size_t ipxe_script_local(char *script, size_t capacity, enum ipxe_local method,
+	const char *server_url, const char *why);
 
 struct ipxe_agent {
 	const char *server_url;

@@ -10,8 +10,10 @@
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <spawn.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "initramfs/build.h"
@@ -224,6 +226,42 @@ static bool ipxe_copy(const struct image_store *store, const char *name, struct 
 	return file_replace(target, bytes, (size_t)about.st_size, failure);
 }
 
+/* A boot loader that starts the local disk's own, for UEFI firmware that does not go on by itself
+ * (local boot method `esp`). Made by GRUB's tools; without them that method has only iPXE's own
+ * ways. */
+static void local_efi_make(const char *directory)
+{
+	static const char program[] = "/usr/bin/grub-mkimage";
+	static const char text[] = "search --no-floppy --file --set=root /EFI/BOOT/BOOTX64.EFI\n"
+				   "chainloader /EFI/BOOT/BOOTX64.EFI\n"
+				   "boot\n"
+				   "exit\n";
+	char config[STORE_PATH_MAX + 16];
+	char made[STORE_PATH_MAX + 16];
+	char target[STORE_PATH_MAX + 16];
+	struct failure failure;
+	pid_t child;
+	int status = -1;
+
+	snprintf(config, sizeof(config), "%s/local.cfg", directory);
+	snprintf(made, sizeof(made), "%s/local.new", directory);
+	snprintf(target, sizeof(target), "%s/local.efi", directory);
+	char *arguments[] = {(char *)program, (char *)"-O", (char *)"x86_64-efi", (char *)"-p",
+		(char *)"/none", (char *)"-c", config, (char *)"-o", made, (char *)"part_gpt",
+		(char *)"part_msdos", (char *)"fat", (char *)"search", (char *)"search_fs_file",
+		(char *)"chain", (char *)"boot", (char *)"configfile", (char *)"normal",
+		(char *)"echo", NULL};
+
+	if (access(program, X_OK) != 0 || access("/usr/lib/grub/x86_64-efi", R_OK) != 0)
+		return;
+	if (file_replace(config, text, sizeof(text) - 1, &failure) &&
+		posix_spawn(&child, program, NULL, NULL, arguments, environ) == 0)
+		while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+			;
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 || rename(made, target) != 0)
+		log_warning("%s failed: the local boot method esp will do without it", program);
+}
+
 bool boot_files_prepare(const struct image_store *store, const struct boot_files_settings *settings,
 	bool *built, struct failure *failure)
 {
@@ -254,6 +292,8 @@ bool boot_files_prepare(const struct image_store *store, const struct boot_files
 		       file_replace(paths[4], inputs->text, inputs->used, failure);
 		*built = fine;
 	}
+	if (fine)
+		local_efi_make(paths[0]);
 	free(inputs);
 	return fine;
 }

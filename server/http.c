@@ -91,6 +91,8 @@ static void dispatch_read(struct server *server, struct evhttp_request *request,
 		serve_boot_file(server, request, server->kernel_path, true);
 	else if (strcmp(path, "/boot/initramfs") == 0)
 		serve_boot_file(server, request, server->initramfs_path, false);
+	else if (strcmp(path, "/boot/local.efi") == 0)
+		serve_boot_file(server, request, server->local_efi_path, false);
 	else if (strcmp(path, "/v1/node/plan") == 0)
 		serve_plan(server, request);
 	else if (strncmp(path, images, sizeof(images) - 1) == 0)

@@ -44,13 +44,14 @@ static enum ipxe_local local_method(const struct node *node, bool uefi)
 	}
 }
 
-static void reply_local(
-	struct evhttp_request *request, const struct node *node, bool uefi, const char *why)
+static void reply_local(const struct server *server, struct evhttp_request *request,
+	const struct node *node, bool uefi, const char *why)
 {
 	char script[IPXE_SCRIPT_BYTES_MAX];
 
 	reply_script(request, script,
-		ipxe_script_local(script, sizeof(script), local_method(node, uefi), why));
+		ipxe_script_local(
+			script, sizeof(script), local_method(node, uefi), server->url, why));
 }
 
 static void reply_agent(
@@ -106,7 +107,7 @@ static void boot_known(struct server *server, struct evhttp_request *request, st
 	if (agent)
 		reply_agent(server, request, node, uefi);
 	else
-		reply_local(request, node, uefi, node_state_name(node->state));
+		reply_local(server, request, node, uefi, node_state_name(node->state));
 }
 
 void serve_boot(struct server *server, struct evhttp_request *request)
@@ -117,20 +118,20 @@ void serve_boot(struct server *server, struct evhttp_request *request)
 	char mac[NODE_MAC_CHARS + 1];
 
 	if (!http_query_parse(&query, request)) {
-		reply_local(request, NULL, false, "malformed request");
+		reply_local(server, request, NULL, false, "malformed request");
 		return;
 	}
 	bool uefi = http_query_get(&query, "platform", platform, sizeof(platform)) &&
 		    strcmp(platform, "efi") == 0;
 
 	if (!http_query_get(&query, "mac", text, sizeof(text)) || !mac_normalise(mac, text)) {
-		reply_local(request, NULL, uefi, "no MAC address in the request");
+		reply_local(server, request, NULL, uefi, "no MAC address in the request");
 	} else {
 		struct node *node = nodes_meet(server->nodes, mac, server_now_ms(server));
 
 		if (node == NULL) {
 			log_warning("too many nodes: %s is not recorded", mac);
-			reply_local(request, NULL, uefi, "too many nodes");
+			reply_local(server, request, NULL, uefi, "too many nodes");
 		} else {
 			boot_known(server, request, node, &query, uefi);
 		}

@@ -169,6 +169,7 @@ static bool open_state(struct server *server, struct failure *failure)
 		!lock_state(server, failure) ||
 		!store_path(&server->store, "boot/kernel", server->kernel_path, failure) ||
 		!store_path(&server->store, "boot/initramfs", server->initramfs_path, failure) ||
+		!store_path(&server->store, "boot/local.efi", server->local_efi_path, failure) ||
 		!store_path(&server->store, "keys/site.key", path, failure))
 		return false;
 	server->key = site_key_open(path, true, failure);

@@ -73,6 +73,7 @@ struct server {
 	int lock_fd;
 	char kernel_path[STORE_PATH_MAX];
 	char initramfs_path[STORE_PATH_MAX];
+	char local_efi_path[STORE_PATH_MAX];
 	uint64_t start_unix_ms; /* of the clock that server_now_ms continues */
 	uint64_t start_monotonic_ms;
 	uint64_t last_arm;

@@ -128,7 +128,7 @@ check method_is_kept quietly sb node set $small --local-boot exit
 check exit_method has "
 exit 1" "$(node $small boot)"
 sb node set $small --local-boot esp >/dev/null
-check esp_method has 'BOOTX64.EFI' "$(node $small boot efi)"
+check esp_method has "chain --timeout 8000 $URL/boot/local.efi" "$(node $small boot efi)"
 sb node set $small --local-boot auto >/dev/null
 check bios_default has 'sanboot --no-describe --drive 0x80 || exit 1' "$(node $small boot)"
 check uefi_default lacks sanboot "$(node $small boot efi)"

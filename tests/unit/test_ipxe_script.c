@@ -57,13 +57,15 @@ static void local_boot_follows_the_method(void **state)
 	char script[IPXE_SCRIPT_BYTES_MAX];
 
 	(void)state;
-	assert_true(ipxe_script_local(script, sizeof(script), IPXE_LOCAL_EXIT, "known") > 0);
+	assert_true(ipxe_script_local(script, sizeof(script), IPXE_LOCAL_EXIT, URL, "known") > 0);
 	assert_ends(script, "\nexit 1\n");
-	assert_true(ipxe_script_local(script, sizeof(script), IPXE_LOCAL_SANBOOT, "known") > 0);
+	assert_true(
+		ipxe_script_local(script, sizeof(script), IPXE_LOCAL_SANBOOT, URL, "known") > 0);
 	assert_ends(script, "\nsanboot --no-describe --drive 0x80 || exit 1\n");
-	assert_true(ipxe_script_local(script, sizeof(script), IPXE_LOCAL_ESP, "known") > 0);
-	assert_has(script, "\\EFI\\BOOT\\BOOTX64.EFI");
-	assert_ends(script, " || exit 1\n");
+	assert_true(ipxe_script_local(script, sizeof(script), IPXE_LOCAL_ESP, URL, "known") > 0);
+	assert_has(script, "chain --timeout 8000 " URL "/boot/local.efi ||\n");
+	assert_has(script, "chain file://ESP/EFI/BOOT/BOOTX64.EFI ||\n");
+	assert_ends(script, " ||\nexit 1\n");
 	assert_null(strstr(script, "kernel"));
 }
 
@@ -104,7 +106,7 @@ static void odd_texts_are_refused(void **state)
 		agent.mac = odd[i];
 		assert_int_equal(ipxe_script_agent(script, sizeof(script), &agent), 0);
 		assert_int_equal(
-			ipxe_script_local(script, sizeof(script), IPXE_LOCAL_EXIT, odd[i]), 0);
+			ipxe_script_local(script, sizeof(script), IPXE_LOCAL_EXIT, URL, odd[i]), 0);
 		assert_int_equal(ipxe_script_entry(script, sizeof(script), odd[i]), 0);
 	}
 }
