@@ -47,6 +47,7 @@ static enum parse_result parse(
 			"one JSON object a line on standard output"},
 		{"faults", OPTION_TEXT, &options->faults, "SPEC",
 			"inject disk faults, for tests (write-error-after=BYTES, ...)"},
+		{"verbose", OPTION_FLAG, &options->run.verbose, NULL, "say more on standard error"},
 		{"seed-of-choices", OPTION_COUNT, &options->run.seed_of_choices, "N",
 			"repeatable random choices"},
 		{0},

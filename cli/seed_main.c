@@ -35,6 +35,7 @@ static enum parse_result parse(
 			"a tracker instead of the metainfo's (repeatable)"},
 		{"progress", OPTION_TEXT, &options->progress, "json",
 			"one JSON object a line on standard output"},
+		{"verbose", OPTION_FLAG, &options->run.verbose, NULL, "say more on standard error"},
 		{"seed-of-choices", OPTION_COUNT, &options->run.seed_of_choices, "N",
 			"repeatable random choices"},
 		{0},

@@ -267,6 +267,8 @@ int transfer_run(struct transfer_run *run)
 	int status;
 
 	signal(SIGPIPE, SIG_IGN);
+	if (run->verbose)
+		log_set_level(LOG_LEVEL_DEBUG);
 	if (getrlimit(RLIMIT_NOFILE, &descriptors) == 0) {
 		descriptors.rlim_cur = descriptors.rlim_max;
 		/* More is better; what there is will do. */

@@ -22,6 +22,7 @@ struct transfer_run {
 	bool stay;
 	bool readback;
 	bool json;
+	bool verbose;
 	uint64_t memory_bytes;
 	uint64_t seed_of_choices;
 	bool started; /* set by transfer_run: the device may have been written to */

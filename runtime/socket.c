@@ -170,7 +170,8 @@ bool socket_bind_source(
 	return bind(socket_descriptor, (const struct sockaddr *)&storage, storage_bytes) == 0;
 }
 
-int socket_connect(const struct peer_address *address, const struct peer_address *source)
+/* source NULL: from wherever the route says. */
+static int connect_from(const struct peer_address *address, const struct peer_address *source)
 {
 	struct sockaddr_storage storage;
 	socklen_t storage_bytes = socket_address_to_sockaddr(&storage, address);
@@ -180,7 +181,7 @@ int socket_connect(const struct peer_address *address, const struct peer_address
 	if (fd < 0)
 		return -1;
 	socket_tune(fd);
-	if (!socket_bind_source(fd, source, address))
+	if (source != NULL && !socket_bind_source(fd, source, address))
 		return -1;
 	if (connect(fd, (const struct sockaddr *)&storage, storage_bytes) != 0 &&
 		errno != EINPROGRESS)
@@ -190,6 +191,14 @@ int socket_connect(const struct peer_address *address, const struct peer_address
 
 	fd = -1;
 	return taken;
+}
+
+int socket_connect(const struct peer_address *address, const struct peer_address *source)
+{
+	int fd = connect_from(address, source);
+
+	/* From loopback, for one, there is no way to the network. */
+	return fd < 0 ? connect_from(address, NULL) : fd;
 }
 
 int socket_connect_result(int socket_descriptor)

@@ -90,11 +90,11 @@ check() {
 	fi
 }
 
-# last NAME FIELD: of the newest JSON line in NAME.out.
+# last NAME FIELD: of the newest JSON line in NAME.out that has it; 0 when none has.
 last() {
 	/usr/bin/python3 -c '
 import json, sys
-value = None
+value = 0
 for line in open(sys.argv[1]):
     try:
         value = json.loads(line).get(sys.argv[2], value)

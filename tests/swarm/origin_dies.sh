@@ -63,7 +63,7 @@ origin=$pid
 start_nodes 7510
 # Every piece lies on the disk of some node.
 whole_copy_is_out() {
-	/usr/bin/python3 - "$WORK/image" "$WORK"/n?.img <<'PYTHON'
+	/usr/bin/python3 - "$WORK/image" "$WORK"/n{1,2,3}.img 2>/dev/null <<'PYTHON'
 import sys
 image, *nodes = [open(path, "rb") for path in sys.argv[1:]]
 while piece := image.read(1 << 20):
