@@ -52,33 +52,33 @@ static void device_path(char path[static PATH_MAX], const char *name)
 	path[used] = '\0';
 }
 
-static void list_disks(struct agent *agent)
+/* What cannot be listed whole must not be chosen from; it is shown all the same. */
+static bool list_disks(struct agent *agent, struct failure *failure)
 {
-	struct failure failure = {0};
 	struct inventory *inventory = &agent->inventory;
 	bool good;
 
 	if (agent->options->appliance)
 		good = disks_scan(
-			SYS, inventory->disks, REPORT_DISKS_MAX, &inventory->disks_count, &failure);
+			SYS, inventory->disks, REPORT_DISKS_MAX, &inventory->disks_count, failure);
 	else
 		good = option_disks_scan(&agent->options->disks, inventory->disks, inventory->paths,
-			REPORT_DISKS_MAX, &inventory->disks_count, &failure);
-	/* What cannot be listed whole must not be chosen from. */
-	if (!good) {
-		agent_give_failure(agent, &failure);
-		return;
-	}
+			REPORT_DISKS_MAX, &inventory->disks_count, failure);
 	for (uint32_t i = 0; agent->options->appliance && i < inventory->disks_count; i++)
 		device_path(inventory->paths[i], inventory->disks[i].name);
+	return good;
 }
 
 static void bring_up_done(void *context)
 {
 	struct agent *agent = context;
 
+	struct failure failure;
+
 	agent_job_ended(agent);
-	list_disks(agent);
+	/* A list that is not whole stops the agent when it is time to choose, and can report. */
+	if (!list_disks(agent, &failure))
+		log_warning("%s", failure.text);
 	if (agent->bring_up_good)
 		agent_give_kind(agent, AGENT_IN_READY);
 	else
@@ -87,11 +87,14 @@ static void bring_up_done(void *context)
 
 void agent_bring_up(struct agent *agent)
 {
+	struct failure failure;
+
 	if (!agent->options->appliance) {
 		memcpy(agent->node, agent->options->node, sizeof(agent->node));
 		memcpy(agent->machine.macs[0], agent->node, sizeof(agent->node));
 		agent->machine.macs_count = 1;
-		list_disks(agent);
+		if (!list_disks(agent, &failure))
+			log_warning("%s", failure.text);
 		agent_give_kind(agent, AGENT_IN_READY);
 		return;
 	}
@@ -117,13 +120,17 @@ static bool kernel_probes(struct agent *agent)
 void agent_scan(struct agent *agent)
 {
 	bool probing = false;
+	struct failure failure;
 
 	if (agent->options->appliance) {
 		/* A disk controller may have appeared after the network was up. */
 		probing = modules_probe(agent->modules, SYS) > 0;
 		probing |= kernel_probes(agent);
 	}
-	list_disks(agent);
+	if (!list_disks(agent, &failure)) {
+		agent_give_failure(agent, &failure);
+		return;
+	}
 	struct agent_input input = {.kind = AGENT_IN_DISKS,
 		.disks = agent->inventory.disks,
 		.disks_count = agent->inventory.disks_count,

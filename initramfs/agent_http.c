@@ -31,6 +31,15 @@ struct agent_http {
 	LIST_HEAD(, call) calls;
 };
 
+/* Names would have to be looked up, which a machine without its system cannot. */
+static bool is_numeric(const char *host)
+{
+	uint8_t ip[16];
+
+	return evutil_inet_pton(AF_INET, host, ip) == 1 ||
+	       evutil_inet_pton(AF_INET6, host, ip) == 1;
+}
+
 struct agent_http *agent_http_create(
 	struct event_base *base, const char *url, struct failure *failure)
 {
@@ -56,6 +65,11 @@ struct agent_http *agent_http_create(
 		snprintf(http->host, sizeof(http->host), "%s", host[0] == '[' ? host + 1 : host);
 		http->host[strcspn(http->host, "]")] = '\0';
 		LIST_INIT(&http->calls);
+		if (!is_numeric(http->host)) {
+			failure_set(failure, ERROR_USAGE,
+				"the server's address is not numeric: %.100s", url);
+			http = agent_http_destroy(http);
+		}
 	}
 	if (parsed != NULL)
 		evhttp_uri_free(parsed);

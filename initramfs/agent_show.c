@@ -70,7 +70,7 @@ void agent_show_state(struct agent *agent, enum agent_state before)
 		if (before == AGENT_HARDWARE)
 			show_failure(agent);
 		else
-			log_info("the server knows; booting the local disk soon");
+			log_info("rebooting soon; the local disk boots unless armed again");
 		break;
 	default:
 		break;

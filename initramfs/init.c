@@ -25,6 +25,7 @@
 #include "lib/log.h"
 
 #define CRASH_WAIT_S 30
+#define PANIC_WAIT_S "30"
 
 static void mount_all(void)
 {
@@ -43,6 +44,11 @@ static void mount_all(void)
 			errno != EBUSY)
 			fprintf(stderr, "cannot mount %s: %s\n", mounts[i].where, strerror(errno));
 	}
+	/* A kernel that panics must not leave the machine standing there. */
+	SCOPED(fd) int panic = open("/proc/sys/kernel/panic", O_WRONLY | O_CLOEXEC);
+
+	if (panic < 0 || write(panic, PANIC_WAIT_S, strlen(PANIC_WAIT_S)) < 0)
+		fprintf(stderr, "cannot set the reboot after a panic: %s\n", strerror(errno));
 	mkdir("/run/swarmboot", 0755);
 	mkdir("/tmp", 01777);
 }

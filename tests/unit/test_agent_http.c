@@ -252,7 +252,8 @@ static void urls_that_are_not_a_server_are_refused(void **state)
 {
 	struct world *world = *state;
 	static const char *const urls[] = {"", "10.0.0.1:80", "ftp://10.0.0.1", "http://",
-		"http://10.0.0.1/path", "http://10.0.0.1:99999", "https://10.0.0.1"};
+		"http://10.0.0.1/path", "http://10.0.0.1:99999", "https://10.0.0.1",
+		"http://server:8080"};
 	struct failure failure;
 
 	for (size_t i = 0; i < ARRAY_COUNT(urls); i++) {
