@@ -145,7 +145,7 @@ bool announcer_work(struct swarm *s)
 	a->event = event_due(a);
 	a->outstanding = !a->stopped_due;
 	if (a->event == ANNOUNCE_STARTED)
-		a->started_incomplete = !s->complete;
+		a->started_incomplete = s->durable_count < s->pieces_count;
 	a->stopped_due = false;
 	struct swarm_effect *effect = effect_push(s, SWARM_EFFECT_ANNOUNCE);
 

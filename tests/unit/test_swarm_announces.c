@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Announces to tracker tiers, and what the engine does with addresses. */
+#include "tests/support/pair.h"
+
+#define PIECES	    4
+#define PIECE_BYTES ((uint32_t)(32 * KIB))
+
+static struct rig rig;
+static const uint32_t tiers[] = {0, 0, 1};
+
+static void begin(uint32_t trackers_count, bool seed)
+{
+	struct swarm_settings settings = rig_settings(PIECES, PIECE_BYTES);
+
+	settings.trackers_count = trackers_count;
+	settings.tracker_tiers = tiers;
+	settings.all_durable = seed;
+	rig_create(&rig, &settings);
+	rig_begin(&rig);
+}
+
+static int end(void **state)
+{
+	(void)state;
+	rig.swarm = swarm_destroy(rig.swarm);
+	return 0;
+}
+
+/* The announce that is out; the log is empty afterwards. */
+static struct swarm_effect taken_announce(void)
+{
+	const struct swarm_effect *effect = rig_find(&rig, SWARM_EFFECT_ANNOUNCE);
+
+	assert_non_null(effect);
+	assert_int_equal(rig_count(&rig, SWARM_EFFECT_ANNOUNCE), 1);
+	struct swarm_effect copy = *effect;
+
+	rig_clear(&rig);
+	return copy;
+}
+
+static void reply(uint32_t tracker, bool ok, uint32_t interval_s)
+{
+	rig_feed(&rig, &(struct swarm_input){.kind = SWARM_IN_TRACKER_REPLY,
+			       .tracker = tracker,
+			       .ok = ok,
+			       .interval_s = interval_s});
+}
+
+static void all_trackers_are_tried_within_one_announce(void **state)
+{
+	bool tried[3] = {false};
+
+	(void)state;
+	begin(3, false);
+	for (uint32_t i = 0; i < 3; i++) {
+		struct swarm_effect announce = taken_announce();
+
+		assert_int_equal(announce.event, ANNOUNCE_STARTED);
+		assert_false(tried[announce.tracker]);
+		assert_true(i < 2 ? announce.tracker < 2 : announce.tracker == 2);
+		tried[announce.tracker] = true;
+		reply(announce.tracker, false, 0);
+	}
+	/* Then a pause, and all again. */
+	assert_int_equal(rig_count(&rig, SWARM_EFFECT_ANNOUNCE), 0);
+	rig_pass(&rig, 2 * NS_PER_S);
+	assert_int_equal(taken_announce().event, ANNOUNCE_STARTED);
+}
+
+static void the_tracker_that_answers_moves_to_the_front(void **state)
+{
+	(void)state;
+	begin(3, false);
+	uint32_t first = taken_announce().tracker;
+
+	reply(first, false, 0);
+	uint32_t second = taken_announce().tracker;
+
+	assert_int_equal(second, 1 - first);
+	reply(second, true, 10);
+	rig_pass(&rig, 10 * NS_PER_S);
+	struct swarm_effect announce = taken_announce();
+
+	assert_int_equal(announce.tracker, second);
+	assert_int_equal(announce.event, ANNOUNCE_NONE);
+}
+
+static void intervals_are_clamped(void **state)
+{
+	(void)state;
+	begin(1, false);
+	reply(taken_announce().tracker, true, 0);
+	rig_pass(&rig, 800 * NS_PER_MS);
+	assert_int_equal(rig_count(&rig, SWARM_EFFECT_ANNOUNCE), 0);
+	rig_pass(&rig, 300 * NS_PER_MS);
+	reply(taken_announce().tracker, true, UINT32_MAX);
+	rig_pass(&rig, 20 * 60 * NS_PER_S);
+	assert_int_equal(rig_count(&rig, SWARM_EFFECT_ANNOUNCE), 0);
+	rig_pass(&rig, 11 * 60 * NS_PER_S);
+	assert_int_equal(rig_count(&rig, SWARM_EFFECT_ANNOUNCE), 1);
+}
+
+static void pauses_grow_while_nobody_answers(void **state)
+{
+	uint32_t announces_count = 0;
+
+	(void)state;
+	begin(1, false);
+	for (uint32_t second = 0; second < 600; second++) {
+		if (rig_count(&rig, SWARM_EFFECT_ANNOUNCE) > 0) {
+			announces_count++;
+			reply(taken_announce().tracker, false, 0);
+		}
+		rig_pass(&rig, NS_PER_S);
+	}
+	assert_in_range(announces_count, 8, 40);
+}
+
+static void completion_and_stop_are_announced(void **state)
+{
+	(void)state;
+	begin(1, false);
+	struct swarm_effect announce = taken_announce();
+
+	assert_int_equal(announce.left_bytes, PIECES * PIECE_BYTES);
+	assert_true(announce.numwant > 0);
+	reply(announce.tracker, true, 1800);
+	struct guest seed = guest_seed(&rig, 2);
+
+	guest_answer_all(&rig, seed);
+	assert_int_equal(rig.completes_count, 1);
+	announce = taken_announce();
+	assert_int_equal(announce.event, ANNOUNCE_COMPLETED);
+	assert_int_equal(announce.left_bytes, 0);
+	reply(announce.tracker, true, 1800);
+	rig_input(&rig, SWARM_IN_STOP);
+	assert_int_equal(taken_announce().event, ANNOUNCE_STOPPED);
+	rig_pass(&rig, 3600 * NS_PER_S);
+	assert_int_equal(rig.log_count, 0);
+}
+
+static void a_seed_never_says_completed(void **state)
+{
+	(void)state;
+	begin(1, true);
+	assert_int_equal(rig.completes_count, 1);
+	struct swarm_effect announce = taken_announce();
+
+	assert_int_equal(announce.event, ANNOUNCE_STARTED);
+	assert_int_equal(announce.left_bytes, 0);
+	reply(announce.tracker, true, 5);
+	rig_pass(&rig, 6 * NS_PER_S);
+	assert_int_equal(taken_announce().event, ANNOUNCE_NONE);
+}
+
+static void stop_says_goodbye_to_everybody(void **state)
+{
+	(void)state;
+	begin(0, true);
+	struct guest first = guest_come(&rig, 2, true);
+	struct guest second = guest_come(&rig, 3, true);
+
+	rig_input(&rig, SWARM_IN_STOP);
+	assert_true(rig_disconnected(&rig, first.peer));
+	assert_true(rig_disconnected(&rig, second.peer));
+	assert_int_equal(guest_come(&rig, 4, true).peer, SWARM_PEER_NONE);
+}
+
+/* ---- addresses ---- */
+
+static void fail_connects(void)
+{
+	for (uint32_t i = 0, end = rig.log_count; i < end; i++) {
+		struct swarm_effect effect = rig.log[i];
+
+		if (effect.kind == SWARM_EFFECT_CONNECT)
+			rig_feed(&rig, &(struct swarm_input){.kind = SWARM_IN_CONNECT_FAILED,
+					       .peer = effect.peer,
+					       .generation = effect.generation});
+	}
+}
+
+static void an_address_is_tried_once_at_a_time_and_ever_less(void **state)
+{
+	uint32_t tries = 0;
+
+	(void)state;
+	begin(0, false);
+	for (uint32_t i = 0; i < 5; i++)
+		rig_feed(&rig, &(struct swarm_input){
+				       .kind = SWARM_IN_ADDRESS, .address = guest_address(5)});
+	assert_int_equal(rig_count(&rig, SWARM_EFFECT_CONNECT), 1);
+	for (uint32_t second = 0; second < 1000; second++) {
+		tries += rig_count(&rig, SWARM_EFFECT_CONNECT);
+		fail_connects();
+		rig_clear(&rig);
+		rig_pass(&rig, NS_PER_S);
+	}
+	assert_in_range(tries, 6, 20);
+}
+
+static void no_more_connections_than_wanted(void **state)
+{
+	(void)state;
+	begin(0, false);
+	for (uint8_t i = 1; i < 200; i++)
+		rig_feed(&rig, &(struct swarm_input){
+				       .kind = SWARM_IN_ADDRESS, .address = guest_address(i)});
+	rig_pass(&rig, NS_PER_S);
+	assert_in_range(rig_count(&rig, SWARM_EFFECT_CONNECT), 1, 32);
+}
+
+static void a_full_book_of_addresses_stays_bounded(void **state)
+{
+	struct swarm_status status;
+
+	(void)state;
+	begin(0, false);
+	for (uint32_t i = 0; i < 5000; i++) {
+		struct peer_address address = guest_address((uint8_t)i);
+
+		address.ip[13] = (uint8_t)(i >> 8);
+		rig_feed(&rig, &(struct swarm_input){.kind = SWARM_IN_ADDRESS, .address = address});
+		fail_connects();
+		rig_clear(&rig);
+	}
+	swarm_status(rig.swarm, &status);
+	assert_in_range(status.known_addresses_count, 512, 1024);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(all_trackers_are_tried_within_one_announce, end),
+		cmocka_unit_test_teardown(the_tracker_that_answers_moves_to_the_front, end),
+		cmocka_unit_test_teardown(intervals_are_clamped, end),
+		cmocka_unit_test_teardown(pauses_grow_while_nobody_answers, end),
+		cmocka_unit_test_teardown(completion_and_stop_are_announced, end),
+		cmocka_unit_test_teardown(a_seed_never_says_completed, end),
+		cmocka_unit_test_teardown(stop_says_goodbye_to_everybody, end),
+		cmocka_unit_test_teardown(an_address_is_tried_once_at_a_time_and_ever_less, end),
+		cmocka_unit_test_teardown(no_more_connections_than_wanted, end),
+		cmocka_unit_test_teardown(a_full_book_of_addresses_stays_bounded, end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
