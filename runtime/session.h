@@ -19,11 +19,11 @@ struct session;
 struct transfer;
 
 struct session_settings {
-	struct event_base *base;	  /* borrowed */
-	struct sockaddr_storage listen;   /* port 0: any */
+	struct event_base *base;	/* borrowed */
+	struct sockaddr_storage listen; /* port 0: any */
 	socklen_t listen_bytes;
-	uint32_t hash_threads;		  /* 0: one per core, at most 4 */
-	uint32_t disk_threads;		  /* 0: 4 */
+	uint32_t hash_threads; /* 0: one per core, at most 4 */
+	uint32_t disk_threads; /* 0: 4 */
 };
 
 MUST_USE struct session *session_create(
@@ -33,12 +33,12 @@ uint16_t session_port(const struct session *session);
 struct session *session_destroy(struct session *session);
 
 enum transfer_event_kind {
-	TRANSFER_ASSESSED,	   /* the target has been read: present_bytes is final */
-	TRANSFER_COMPLETE,	   /* every byte is durable */
-	TRANSFER_READBACK_DONE,	   /* the whole medium was read back and matches */
-	TRANSFER_FAILED,	   /* failure: it cannot go on (disk); serving goes on if it can */
-	TRANSFER_PEER_BANNED,	   /* text names the peer and why */
-	TRANSFER_STOPPED,	   /* after transfer_stop: announced and closed; may be destroyed */
+	TRANSFER_ASSESSED,	/* the target has been read: present_bytes is final */
+	TRANSFER_COMPLETE,	/* every byte is durable */
+	TRANSFER_READBACK_DONE, /* the whole medium was read back and matches */
+	TRANSFER_FAILED,	/* failure: it cannot go on (disk); serving goes on if it can */
+	TRANSFER_PEER_BANNED,	/* text names the peer and why */
+	TRANSFER_STOPPED,	/* after transfer_stop: announced and closed; may be destroyed */
 };
 
 struct transfer_event {
@@ -48,23 +48,23 @@ struct transfer_event {
 };
 
 struct transfer_settings {
-	const struct metainfo *metainfo;   /* borrowed for the life of the transfer */
-	struct block_device *device;	   /* borrowed likewise: top of the stack */
-	bool seed;			   /* the device holds the image already; believe it */
+	const struct metainfo *metainfo; /* borrowed for the life of the transfer */
+	struct block_device *device;	 /* borrowed likewise: top of the stack */
+	bool seed;			 /* the device holds the image already; believe it */
 	bool origin;
 	const struct tracker_url *trackers; /* copied; NULL: the metainfo's own */
 	uint32_t trackers_count;
-	const struct peer_address *peers;  /* copied */
+	const struct peer_address *peers; /* copied */
 	uint32_t peers_count;
-	uint64_t memory_bytes;		   /* piece buffers; 0: 32 MiB. At least 2 pieces are taken */
-	uint64_t seed_of_choices;	   /* 0: random */
+	uint64_t memory_bytes;	  /* piece buffers; 0: 32 MiB. At least 2 pieces are taken */
+	uint64_t seed_of_choices; /* 0: random */
 	void (*on_event)(void *context, const struct transfer_event *event);
 	void *context;
 };
 
 /* Starts at once: assesses the target (unless seed), announces, fetches, serves. */
-MUST_USE struct transfer *transfer_start(struct session *session,
-	const struct transfer_settings *settings, struct failure *failure);
+MUST_USE struct transfer *transfer_start(
+	struct session *session, const struct transfer_settings *settings, struct failure *failure);
 
 struct transfer_status {
 	struct swarm_status swarm;
@@ -74,14 +74,14 @@ struct transfer_status {
 	uint64_t readback_bad_pieces;
 	uint64_t rate_received_bytes_per_s; /* over the last seconds */
 	uint64_t rate_sent_bytes_per_s;
-	uint64_t eta_s;			    /* UINT64_MAX: unknown */
-	char tracker_text[128];		    /* last tracker trouble, "" when none */
+	uint64_t eta_s;		/* UINT64_MAX: unknown */
+	char tracker_text[128]; /* last tracker trouble, "" when none */
 };
 
 void transfer_status(const struct transfer *transfer, struct transfer_status *status);
 
-/* After COMPLETE: reads the medium past the caches, hashes again; a bad piece is fetched and written
- * once more, read again, and a second mismatch is TRANSFER_FAILED with DISK_MEDIUM. */
+/* After COMPLETE: reads the medium past the caches, hashes again; a bad piece is fetched and
+ * written once more, read again, and a second mismatch is TRANSFER_FAILED with DISK_MEDIUM. */
 void transfer_readback(struct transfer *transfer);
 
 /* Announces `stopped` (for at most 2 s), closes its connections, then TRANSFER_STOPPED. */

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
+# seconds: 300
 # Peers that lie, stall, babble or promise what they lack: beside one good seed every node completes
 # with the right bytes, and soon; and a node with bad peers only never claims anything.
 . "$(dirname "$0")/common.sh"

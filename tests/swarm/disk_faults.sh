@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
+# seconds: 300
 # Disks that fail. A failure that lasts ends with an error event and status 1, one that passes is
 # mended; never is anything called complete that is not.
 . "$(dirname "$0")/common.sh"

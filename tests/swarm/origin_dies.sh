@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
+# seconds: 300
 # The origin, or the tracker, is killed in the middle. What the nodes hold together is enough or it
 # is not: they complete, or they keep trying and say nothing false, until the origin is back.
 . "$(dirname "$0")/common.sh"
