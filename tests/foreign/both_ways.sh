@@ -9,6 +9,7 @@ cd "$(dirname "$0")/../.."
 BIN=${BIN:-build/swarmboot}
 BIN=$(realpath "$BIN")
 HERE=$PWD
+. tests/processes.bash
 [ "$(id -u)" = 0 ] || { echo "skip foreign_clients - network namespaces need root"; exit 77; }
 for need in aria2c transmission-cli opentracker; do
 	command -v "$need" >/dev/null || { echo "skip foreign_clients - $need is not installed"; exit 77; }
@@ -21,8 +22,7 @@ failed=0
 
 cleanup() {
 	trap - EXIT INT TERM
-	for pid in "${PIDS[@]}"; do kill "$pid" 2>/dev/null; done
-	for pid in "${PIDS[@]}"; do wait "$pid" 2>/dev/null; done
+	end_all 10 "${PIDS[@]}"
 	ip netns del "$NS" 2>/dev/null
 	if [ "$failed" = 0 ]; then rm -rf "$WORK"; else echo "# logs are kept in $WORK"; fi
 }
@@ -38,12 +38,7 @@ start() {
 	PIDS+=("$pid")
 }
 
-stop() {
-	kill "$1" 2>/dev/null
-	for _ in $(seq 100); do kill -0 "$1" 2>/dev/null || break; sleep 0.1; done
-	kill -9 "$1" 2>/dev/null
-	wait "$1" 2>/dev/null
-}
+stop() { end_all 10 "$1"; }
 
 # until SECONDS COMMAND...: polls a condition.
 until_true() {

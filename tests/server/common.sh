@@ -5,6 +5,7 @@
 set -u
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 HERE=$ROOT/tests/server
+. "$ROOT/tests/processes.bash"
 if [ "${SANITIZE:-}" = 1 ]; then
 	BIN=${BIN:-$ROOT/build/sanitize/swarmboot}
 else
@@ -34,9 +35,7 @@ export STATE WORK URL BIN
 
 cleanup() {
 	trap - EXIT INT TERM
-	local pid
-	for pid in "${PIDS[@]}"; do kill "$pid" 2>/dev/null; done
-	for pid in "${PIDS[@]}"; do ended "$pid" 15 || kill -9 "$pid" 2>/dev/null; done
+	end_all 15 "${PIDS[@]}"
 	if [ "$failures" = 0 ]; then rm -rf "$WORK"; else echo "# logs are kept in $WORK"; fi
 }
 trap cleanup EXIT
@@ -51,7 +50,7 @@ until_true() {
 		sleep 0.05
 	done
 }
-gone() { ! kill -0 "$1" 2>/dev/null; }
+gone() { ! ours "$1"; }
 # ended PID SECONDS: waits for its end; the status is in $status.
 ended() {
 	until_true "$2" gone "$1" || return 1
@@ -88,8 +87,8 @@ up() {
 	! gone "$server"
 }
 serving_or_gone() { gone "$server" || grep -qs ^serving "$WORK/up.out"; }
-kill_server() { kill -9 "$server"; ended "$server" 10; }
-stop_server() { kill -TERM "$server"; ended "$server" 15; }
+kill_server() { gone "$server" || kill -9 "$server"; ended "$server" 10; }
+stop_server() { gone "$server" || kill -TERM "$server"; ended "$server" 15; }
 
 sb() { "$BIN" "$@" --state "$STATE"; }
 quietly() { "$@" >/dev/null; }

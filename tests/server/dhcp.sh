@@ -34,7 +34,8 @@ check it_is_started_again until_true 20 again
 check another_process [ "$first" != "$(dnsmasq_pid)" ]
 child=$(dnsmasq_pid)
 kill_server
-check dies_with_the_server until_true 10 gone "$child"
+is_no_more() { [ ! -e "/proc/$1" ]; }
+check dies_with_the_server until_true 10 is_no_more "$child"
 
 # The other end of the segment moves to a namespace with a DHCP server of its own.
 unshare --net sleep 1000 &

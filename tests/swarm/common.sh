@@ -4,6 +4,7 @@
 set -u
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 HERE=$ROOT/tests/swarm
+. "$ROOT/tests/processes.bash"
 if [ "${SANITIZE:-}" = 1 ]; then
 	BIN=${BIN:-$ROOT/build/sanitize/swarmboot}
 else
@@ -30,20 +31,12 @@ failures=0
 
 cleanup() {
 	trap - EXIT INT TERM
-	for pid in "${PIDS[@]}"; do kill "$pid" 2>/dev/null; done
-	for pid in "${PIDS[@]}"; do stop_hard "$pid"; done
+	end_all 10 "${PIDS[@]}"
 	declare -F cleanup_more >/dev/null && cleanup_more
 	if [ "$failures" = 0 ]; then rm -rf "$WORK"; else echo "# logs are kept in $WORK"; fi
 }
 trap cleanup EXIT
 trap 'failures=1; exit 130' INT TERM
-
-stop_hard() {
-	local limit=$((SECONDS + 10))
-	while kill -0 "$1" 2>/dev/null && [ $SECONDS -lt $limit ]; do sleep 0.05; done
-	kill -9 "$1" 2>/dev/null
-	wait "$1" 2>/dev/null
-}
 
 # start NAME COMMAND...: in the background, output in $WORK/NAME.{out,err}; its pid is in $pid.
 start() {
@@ -57,7 +50,7 @@ start() {
 # finish PID SECONDS: waits for its end; the status is in $status (124: it did not end).
 finish() {
 	local limit=$((SECONDS + $2))
-	while kill -0 "$1" 2>/dev/null; do
+	while ours "$1"; do
 		if [ $SECONDS -ge $limit ]; then
 			status=124
 			return 1

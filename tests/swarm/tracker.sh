@@ -7,6 +7,7 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 BIN=$(realpath "${BIN:-build/swarmboot}")
 HERE=$PWD
+. tests/processes.bash
 ((EUID == 0)) || { echo "skip tracker - network namespaces need root"; exit 77; }
 
 NS=sbt$$
@@ -16,9 +17,7 @@ failed=0
 
 cleanup() {
 	trap - EXIT INT TERM
-	local pid
-	for pid in "${PIDS[@]}"; do kill "$pid" 2>/dev/null; done
-	for pid in "${PIDS[@]}"; do wait "$pid" 2>/dev/null; done
+	end_all 10 "${PIDS[@]}"
 	ip netns del "$NS" 2>/dev/null
 	rm -rf "$WORK"
 }
