@@ -9,6 +9,7 @@
 #define STALL_MIN_NS	   (3 * NS_PER_S) /* in the middle of one block */
 #define STALL_MAX_NS	   (10 * NS_PER_S)
 #define METER_WINDOW_MS	   500
+#define STALL_NS	   (3 * NS_PER_S)
 #define WINDOW_NS	   (50 * NS_PER_MS)
 
 /* A block that was asked for and given up (late, cancelled, choked) is taken if it is still wanted.
@@ -133,17 +134,19 @@ static void meter_add(struct swarm *s, uint32_t bytes)
 	refill_origins(s);
 }
 
-/* The other peers do not keep us busy: nothing is asked of them, or much less comes than did. */
+/* Nobody but the origin has what we lack, or nothing at all has come for a while. A slow peer is no
+ * reason: what the origin sends twice, the whole site waits for. */
 bool hungry(const struct swarm *s)
 {
-	uint32_t asked_count = 0;
+	if (s->now_ns >= s->meter.start_ns + STALL_NS)
+		return true;
+	for (uint32_t i = 0; i < s->peers_top; i++) {
+		const struct peer *p = &s->peers[i];
 
-	for (uint32_t i = 0; i < s->peers_top; i++)
-		if (s->peers[i].state == PEER_OPEN && !s->peers[i].origin && !s->peers[i].snubbed)
-			asked_count += s->peers[i].requests_count;
-	return asked_count == 0 ||
-	       s->now_ns >= s->meter.start_ns + 4 * METER_WINDOW_MS * NS_PER_MS ||
-	       s->meter.rate_bytes_per_s < s->meter.peak_bytes_per_s / 2;
+		if (p->state == PEER_OPEN && !p->origin && !p->snubbed && p->useful_count > 0)
+			return false;
+	}
+	return true;
 }
 
 static void count_received(struct swarm *s, struct peer *p, uint32_t bytes, bool wasted)
