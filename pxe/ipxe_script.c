@@ -132,16 +132,17 @@ size_t ipxe_script_agent(char *script_text, size_t capacity, const struct ipxe_a
 			    ":again\n"
 			    "isset ${third} && goto local ||\n"
 			    "isset ${second} && set third 1 || set second 1\n"
-			    "sleep 3\n"
+			    "sleep 2\n"
 			    ":fetch\n"
 			    "imgfree\n");
 	script_add(&script,
-		"kernel --name kernel %s/boot/kernel?mac=%s initrd=initramfs swarmboot.server=%s "
+		"kernel --timeout 10000 --name kernel %s/boot/kernel?mac=%s initrd=initramfs "
+		"swarmboot.server=%s "
 		"BOOTIF=%s console=ttyS0 console=tty0%s%s || goto again\n",
 		agent->server_url, agent->mac, agent->server_url, bootif,
 		agent->options[0] != '\0' ? " " : "", agent->options);
 	script_add(&script,
-		"initrd --name initramfs %s/boot/initramfs?mac=%s || goto again\n"
+		"initrd --timeout 10000 --name initramfs %s/boot/initramfs?mac=%s || goto again\n"
 		"boot ||\n"
 		":local\n",
 		agent->server_url, agent->mac);

@@ -79,11 +79,11 @@ static void the_agent_script_says_where_the_server_is(void **state)
 
 	assert_int_equal(length, strlen(script));
 	assert_has(script,
-		"kernel --name kernel " URL "/boot/kernel?mac=" MAC
+		"kernel --timeout 10000 --name kernel " URL "/boot/kernel?mac=" MAC
 		" initrd=initramfs swarmboot.server=" URL
 		" BOOTIF=01-52-54-00-12-34-56 console=ttyS0 console=tty0 || goto again\n");
-	assert_has(script,
-		"initrd --name initramfs " URL "/boot/initramfs?mac=" MAC " || goto again\n");
+	assert_has(script, "initrd --timeout 10000 --name initramfs " URL "/boot/initramfs?mac=" MAC
+			   " || goto again\n");
 	assert_ends(script, ":local\nsanboot --no-describe --drive 0x80 || exit 1\n");
 	agent.options = "swarmboot.rescue quiet";
 	assert_true(ipxe_script_agent(script, sizeof(script), &agent) > 0);
