@@ -8,6 +8,8 @@
 
 #include "lib/log.h"
 
+#define RETRY_AFTER_S "5"
+
 void http_reply_bytes(struct evhttp_request *request, int code, const char *type, const void *bytes,
 	size_t bytes_count)
 {
@@ -32,6 +34,14 @@ void http_reply_text(struct evhttp_request *request, int code, const char *text)
 
 	snprintf(line, sizeof(line), "%s\n", text);
 	http_reply_bytes(request, code, "text/plain; charset=utf-8", line, strlen(line));
+}
+
+void http_reply_later(struct evhttp_request *request, const char *why)
+{
+	if (evhttp_add_header(
+		    evhttp_request_get_output_headers(request), "Retry-After", RETRY_AFTER_S) != 0)
+		log_error("no memory for a header");
+	http_reply_text(request, HTTP_SERVUNAVAIL, why);
 }
 
 bool http_query_parse(struct http_query *query, struct evhttp_request *request)

@@ -11,6 +11,8 @@
 void http_reply_bytes(struct evhttp_request *request, int code, const char *type, const void *bytes,
 	size_t bytes_count);
 void http_reply_text(struct evhttp_request *request, int code, const char *text);
+/* 503 with Retry-After. */
+void http_reply_later(struct evhttp_request *request, const char *why);
 
 /* A query value; "" when absent. False (and "") when longer than capacity - 1. */
 struct http_query {

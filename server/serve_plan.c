@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Plans, signed for one node and one nonce, and the metainfo that they name. */
+#include "server/durable.h"
 #include "server/http.h"
 
 #include <arpa/inet.h>
@@ -8,16 +9,6 @@
 #include <string.h>
 
 #include "lib/log.h"
-
-#define RETRY_AFTER_S "5"
-
-static void reply_later(struct evhttp_request *request, const char *why)
-{
-	if (evhttp_add_header(
-		    evhttp_request_get_output_headers(request), "Retry-After", RETRY_AFTER_S) != 0)
-		log_error("no memory for a header");
-	http_reply_text(request, HTTP_SERVUNAVAIL, why);
-}
 
 static void plan_fill_trackers(const struct server *server, struct plan *plan)
 {
@@ -52,35 +43,30 @@ static void plan_fill_arm(const struct server *server, const struct arm *arm, st
 	plan_fill_trackers(server, plan);
 }
 
-static void reply_plan(
-	const struct server *server, struct evhttp_request *request, const struct plan *plan)
+/* An envelope of at most PLAN_BYTES_MAX; 0 when it cannot be written. */
+static size_t plan_seal(const struct server *server, const struct plan *plan, uint8_t *bytes)
 {
-	uint8_t *bytes = malloc(2 * PLAN_BYTES_MAX);
-	struct envelope envelope = {.payload = bytes, .signatures_count = 1};
+	uint8_t *payload = malloc(PLAN_BYTES_MAX);
+	struct envelope envelope = {.payload = payload, .signatures_count = 1};
 	size_t used = 0;
 
-	if (bytes != NULL) {
-		envelope.payload_bytes = plan_write(plan, bytes, PLAN_BYTES_MAX);
-		if (envelope.payload_bytes > 0 &&
-			site_key_sign(server->key, envelope.payload, envelope.payload_bytes,
-				&envelope.signatures[0]))
-			used = envelope_write(&envelope, bytes + PLAN_BYTES_MAX, PLAN_BYTES_MAX);
-	}
-	if (used > 0)
-		http_reply_bytes(
-			request, HTTP_OK, "application/octet-stream", bytes + PLAN_BYTES_MAX, used);
-	else
-		reply_later(request, "the plan cannot be written");
-	free(bytes);
+	if (payload != NULL)
+		envelope.payload_bytes = plan_write(plan, payload, PLAN_BYTES_MAX);
+	if (envelope.payload_bytes > 0 && site_key_sign(server->key, envelope.payload,
+						  envelope.payload_bytes, &envelope.signatures[0]))
+		used = envelope_write(&envelope, bytes, PLAN_BYTES_MAX);
+	free(payload);
+	return used;
 }
 
-/* Decides, records, answers. The node is only then `imaging` when that is on the medium. */
+/* Decides and answers; a new state is on the medium before the answer leaves. */
 static void plan_for(
 	struct server *server, struct evhttp_request *request, struct node *node, struct plan *plan)
 {
 	struct node_rules rules = {.discover = server->settings.discover};
 	struct node before = *node;
 	struct failure failure;
+	uint8_t bytes[PLAN_BYTES_MAX];
 
 	plan->action = node_plan(node, &rules, server_now_ms(server));
 	snprintf(plan->node, sizeof(plan->node), "%s", node->id);
@@ -93,24 +79,27 @@ static void plan_for(
 		if (!origins_want(server->origins, node->arm.infohash, &failure)) {
 			*node = before;
 			server_notice(server, "%s waits: %s", node->id, failure.text);
-			reply_later(request, failure.text);
+			http_reply_later(request, failure.text);
 			return;
 		}
 	}
-	if (node->state != before.state) {
-		server_node_event(server, node, node_state_name(node->state),
-			node->state == NODE_IMAGING ? "has its plan: image %s"
-						    : "the arm for %s has expired",
-			node->arm.image);
-		if (!nodes_commit(server->nodes, &failure)) {
-			*node = before;
-			server_notice(server, "cannot record that %s is imaging: %s", node->id,
-				failure.text);
-			reply_later(request, "the server cannot record it");
-			return;
-		}
+	size_t used = plan_seal(server, plan, bytes);
+
+	if (used == 0) {
+		*node = before;
+		http_reply_later(request, "the plan cannot be written");
+		return;
 	}
-	reply_plan(server, request, plan);
+	if (node->state == before.state) {
+		http_reply_bytes(request, HTTP_OK, "application/octet-stream", bytes, used);
+		return;
+	}
+	if (node->state == NODE_IMAGING)
+		server_node_event(
+			server, node, "imaging", "has its plan: image %s", node->arm.image);
+	else
+		server_node_event(server, node, "expired", "the arm has expired");
+	durable_reply(server->durable, DURABLE_PLAN, &before, request, bytes, used);
 }
 
 void serve_plan(struct server *server, struct evhttp_request *request)
@@ -135,7 +124,7 @@ void serve_plan(struct server *server, struct evhttp_request *request)
 		struct node *node = nodes_meet(server->nodes, mac, server_now_ms(server));
 
 		if (node == NULL)
-			reply_later(request, "too many nodes");
+			http_reply_later(request, "too many nodes");
 		else
 			plan_for(server, request, node, plan);
 	}

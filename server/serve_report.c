@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reports of agents. What must be durable before it is acknowledged is committed here. */
+#include "server/durable.h"
 #include "server/http.h"
 
 #include <inttypes.h>
@@ -7,7 +8,6 @@
 
 #include "lib/log.h"
 
-#define RETRY_MS       2000
 #define WAVE_ANSWER_MS 300
 
 /* Nobody needs that others go on serving: everyone has the image, failed, or fell silent. Asked by
@@ -56,35 +56,28 @@ static void record_event(struct server *server, const struct node *node,
 	}
 }
 
-/* Applies the report; on a failed commit the node is as it was and the agent is told to repeat. */
+/* Applies the report to the node. */
 static void apply(struct server *server, struct node *node, const struct report *report,
 	struct node_answer *answer)
 {
-	struct node before = *node;
-	struct failure failure;
-
 	node_report(node, report, server_now_ms(server), answer);
 	if (answer->inventory)
 		nodes_set_disks(server->nodes, node, report->disks, report->disks_count);
 	if (answer->changed)
 		nodes_changed(server->nodes, node);
-	if (answer->reply.abort && !before.arm.open)
-		log_info("%s: %s", node->id, answer->reply.text);
-	if (!answer->reply.abort)
+	if (answer->reply.abort)
+		log_debug("%s: %s", node->id, answer->reply.text);
+	else
 		record_event(server, node, report, answer);
-	if (answer->durable && !nodes_commit(server->nodes, &failure)) {
-		*node = before;
-		server_notice(server, "cannot record what %s reports: %s", node->id, failure.text);
-		memset(&answer->reply, 0, sizeof(answer->reply));
-		answer->reply.retry_ms = RETRY_MS;
-		return;
-	}
-	if (answer->durable && report->event == REPORT_FINISHING)
-		server_test_exit("finishing-recorded");
-	if (answer->durable && report->event == REPORT_FINISHED)
-		server_test_exit("finished-recorded");
 	if (report->event == REPORT_PROGRESS && !answer->reply.abort && report->stage >= STAGE_SEED)
 		answer->reply.release = wave_is_over(server, node);
+}
+
+static enum durable_kind kind_of(enum report_event event)
+{
+	return event == REPORT_FINISHING  ? DURABLE_FINISHING
+	       : event == REPORT_FINISHED ? DURABLE_FINISHED
+					  : DURABLE_FAILED;
 }
 
 void serve_report(struct server *server, struct evhttp_request *request)
@@ -112,11 +105,16 @@ void serve_report(struct server *server, struct evhttp_request *request)
 		http_reply_text(request, HTTP_SERVUNAVAIL, "too many nodes");
 		return;
 	}
+	struct node before = *node;
+
 	apply(server, node, report, &answer);
 	size_t used = report_reply_write(&answer.reply, bytes, sizeof(bytes));
 
 	if (used == 0)
 		http_reply_text(request, HTTP_INTERNAL, "the answer cannot be written");
+	else if (answer.durable)
+		durable_reply(
+			server->durable, kind_of(report->event), &before, request, bytes, used);
 	else
 		http_reply_bytes(request, HTTP_OK, "application/octet-stream", bytes, used);
 }

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "lib/log.h"
+#include "server/durable.h"
 #include "server/http.h"
 
 #define IDLE_TIMEOUT_S	  60
@@ -180,7 +181,8 @@ static bool open_state(struct server *server, struct failure *failure)
 		!database_last_arm(server->database, &server->last_arm, failure))
 		return false;
 	server->nodes = nodes_create(server->database, failure);
-	return server->nodes != NULL;
+	server->durable = server->nodes != NULL ? durable_create(server, failure) : NULL;
+	return server->durable != NULL;
 }
 
 static struct evhttp *http_make(struct server *server,
@@ -463,6 +465,7 @@ struct server *server_destroy(struct server *server)
 	if (server == NULL)
 		return NULL;
 	server->dnsmasq = dnsmasq_stop(server->dnsmasq);
+	server->durable = durable_destroy(server->durable);
 	if (server->control != NULL) {
 		evhttp_free(server->control);
 		if (store_path(&server->store, CONTROL_SOCKET, path, NULL))

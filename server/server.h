@@ -68,6 +68,7 @@ struct server {
 	struct nodes *nodes;
 	struct tracker *tracker;
 	struct origins *origins;
+	struct durable *durable;
 	struct dnsmasq *dnsmasq;
 	char dnsmasq_text[512]; /* "" while it runs or is not wanted */
 	int lock_fd;

@@ -110,4 +110,5 @@ touch "$WORK/release"
 ended "$locker" 10
 check afterwards_leave_is_given is 1 "$(field "$(finishing)" acknowledged)"
 stop_server
+check clean_stop is 0 "$status"
 done_testing

@@ -175,15 +175,25 @@ curl -s $URL/boot/kernel -o "$WORK/served"
 check kernel_comes_whole cmp -s "$WORK/served" "$STATE/boot/kernel"
 check it_still_serves boots_local $small
 
+# Nodes that are gone before they are answered.
+hasty=52:54:00:00:00:05
+hello $hasty "disk=H,,1073741824,512" >/dev/null
+sb arm $hasty --image first >/dev/null
+check hasty_nodes "$HERE/hasty.py" 10.77.0.1 8080 $hasty "$(field "$(node $hasty plan)" arm)" 400
+check it_serves_after_them boots_agent $hasty
+sb disarm $hasty >/dev/null
+
 # The image is gone: the node waits, and is told when to ask again.
 sb arm $small --image sectors --disk A --json >/dev/null 2>&1
 hello $small "disk=A,,1073741824,512" >/dev/null
 sb arm $small --image sectors >/dev/null
 stop_server
+check clean_stop_after_all_that is 0 "$status"
 sb image remove sectors >/dev/null 2>&1 || rm -rf "$STATE/images/sectors"
 up --dhcp off
 answer=$(node $small plan)
 check no_image_no_plan is "503 5" "$(jq -r '"\(.http) \(.retry_after)"' <<<"$answer")"
 check it_stays_armed is armed "$(state_of $small)"
 stop_server
+check clean_stop is 0 "$status"
 done_testing
