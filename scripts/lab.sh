@@ -190,6 +190,7 @@ lab_option() {
 #   image=, bus=, sector=, serial=, wwn=    of that disk, see lab_disk
 #   memory=MIB       (default 512)
 #   cpu=MODEL        (default: of the accelerator)
+#   throttle=BYTES   what its disks write in a second at most (6M)
 #   boot=net|disk    what firmware tries first (default net)
 #   link=up|down     the cable, at power on
 lab_machine() {
@@ -268,7 +269,10 @@ lab_disk_arguments() {
 	sector=$(lab_option_of sector 512 "$@")
 	serial=serial=$(lab_option_of serial '' "$@")
 	wwn=$(lab_option_of wwn '' "$@")
-	arguments+=(-drive "if=none,id=$label,file=$lab/$name/$label.raw,format=raw,discard=unmap")
+	local drive="if=none,id=$label,file=$lab/$name/$label.raw,format=raw,discard=unmap" throttle
+	throttle=$(lab_option "$name" throttle '')
+	[[ -z $throttle ]] || drive+=",throttling.bps-write=$(numfmt --from=iec "$throttle")"
+	arguments+=(-drive "$drive")
 	case $(lab_option_of bus virtio "$@") in
 	virtio) device=virtio-blk-pci ;;
 	nvme) device=nvme ;;
@@ -302,8 +306,11 @@ lab_machine_arguments() {
 		-serial chardev:console
 		-qmp "unix:$lab_sockets/$name.qmp,server=on,wait=off"
 		-netdev "tap,id=lan,ifname=$(lab_option "$name" tap ''),script=no,downscript=no")
-	cpu=$(lab_option "$name" cpu '')
-	[[ -z $cpu ]] || arguments+=(-cpu "$cpu")
+	# Emulated, the vector units that newer models have make digests slower, not faster.
+	cpu=Westmere
+	[[ $lab_accelerator != kvm ]] || cpu=host
+	cpu=$(lab_option "$name" cpu "$cpu")
+	arguments+=(-cpu "$cpu")
 	local card="virtio-net-pci,id=card,netdev=lan,mac=${lab_mac[$name]}"
 	card+=",addr=$(printf %x $lab_card_slot)"
 	if [[ ${lab_kind[$name]} == bios ]]; then
