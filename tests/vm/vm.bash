@@ -82,6 +82,7 @@ stage_is() { [[ $(seen "$1" .progress.stage) == "$2" ]]; }
 error_is() { [[ $(seen "$1" .error) == "$2" ]]; }
 has_inventory() { [[ $(seen "$1" .has_inventory) == true ]]; }
 at_least() { local value; value=$(seen "$1" "$2") && [[ -n $value ]] && ((value >= $3)); }
+at_most() { local value; value=$(seen "$1" "$2") && [[ -n $value ]] && ((value <= $3)); }
 
 arm() {
 	local machine=$1
