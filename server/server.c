@@ -304,7 +304,7 @@ static bool start_swarm(struct server *server, struct failure *failure)
 
 static bool start_events(struct server *server, struct failure *failure)
 {
-	static const int numbers[] = {SIGINT, SIGTERM};
+	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
 	struct timeval second = {.tv_sec = 1};
 
 	server->tick = event_new(server->base, -1, EV_PERSIST, on_tick, server);

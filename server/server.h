@@ -61,7 +61,7 @@ struct server {
 	struct evhttp *http;
 	struct evhttp *control;
 	struct event *tick;
-	struct event *signals[2];
+	struct event *signals[3];
 	struct image_store store;
 	struct site_key *key;
 	struct database *database;
@@ -92,9 +92,9 @@ MUST_USE struct server *server_create(
 	const struct server_settings *settings, struct failure *failure);
 /* DHCP and TFTP, once everything else is there. */
 MUST_USE bool server_start_dnsmasq(struct server *server, struct failure *failure);
-/* SIGINT or SIGTERM came while something else was done. */
+/* Such a signal came while something else was done. */
 MUST_USE bool server_interrupted(struct server *server);
-/* Until SIGINT or SIGTERM. */
+/* Until SIGINT, SIGTERM or SIGHUP. */
 MUST_USE bool server_run(struct server *server, struct failure *failure);
 struct server *server_destroy(struct server *server);
 

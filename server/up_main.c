@@ -60,7 +60,8 @@ static void show_import(void *context, uint64_t done_bytes, uint64_t total_bytes
 }
 
 /* --image FILE: into the store, unless an image of that name is there. */
-static bool import_image(const struct image_store *store, const char *file, struct failure *failure)
+static bool import_image(const struct image_store *store, const char *file, bool *interrupted,
+	struct failure *failure)
 {
 	struct sigaction stop = {.sa_handler = on_stop_import};
 	struct sigaction before[2];
@@ -79,6 +80,8 @@ static bool import_image(const struct image_store *store, const char *file, stru
 
 	sigaction(SIGINT, &before[0], NULL);
 	sigaction(SIGTERM, &before[1], NULL);
+	/* Too late to stop the import is not too late to stop. */
+	*interrupted = stop_import != 0;
 	if (imported) {
 		progress_end(&progress, progress.total_bytes);
 		printf("imported %s as %s\n", file, result.name);
@@ -252,7 +255,8 @@ static bool serve(const struct up_options *wanted, const struct server_settings 
 
 	if (server == NULL)
 		return false;
-	bool fine = wanted->image == NULL || import_image(&server->store, wanted->image, failure);
+	bool fine = wanted->image == NULL ||
+		    import_image(&server->store, wanted->image, &server->interrupted, failure);
 
 	if (fine && !boot_files_prepare(&server->store, &files, &built, failure))
 		fine = false;
