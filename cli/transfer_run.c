@@ -232,8 +232,11 @@ static void finish(struct foreground *foreground)
 		event_free(foreground->terminate_event);
 	if (foreground->report_event != NULL)
 		event_free(foreground->report_event);
-	if (foreground->base != NULL)
+	if (foreground->base != NULL) {
+		/* What was given up comes to its end. */
+		(void)event_base_loop(foreground->base, EVLOOP_NONBLOCK);
 		event_base_free(foreground->base);
+	}
 }
 
 int transfer_run_fail(const char *command, bool json, const struct failure *failure)

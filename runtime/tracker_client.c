@@ -90,13 +90,10 @@ static void on_deadline(evutil_socket_t descriptor, short what, void *context)
 	(void)what;
 	tracker_http_stop(tracker);
 	tracker->addresses_count = 0;
-	if (tracker->lookup != NULL) {
-		tracker->lookup->tracker = NULL;
-		tracker->lookup = NULL;
-		tracker_finish(tracker, NULL, "its name could not be looked up in time");
-		return;
-	}
-	tracker_finish(tracker, NULL, "no answer in time");
+	/* The look-up goes on: a later announce may find it answered. */
+	tracker_finish(tracker, NULL,
+		tracker->lookup != NULL ? "its name could not be looked up in time"
+					: "no answer in time");
 }
 
 static void on_looked_up(int result, struct evutil_addrinfo *found, void *context)
@@ -122,7 +119,7 @@ static void on_looked_up(int result, struct evutil_addrinfo *found, void *contex
 	}
 	if (found != NULL)
 		evutil_freeaddrinfo(found);
-	if (tracker == NULL)
+	if (tracker == NULL || !tracker->pending)
 		return;
 	tracker->address = 0;
 	if (tracker->addresses_count > 0)
@@ -185,7 +182,7 @@ static void on_retry(evutil_socket_t descriptor, short what, void *context)
 	}
 	if (tracker->addresses_count > 0 || numeric_address(tracker))
 		try_address(tracker);
-	else
+	else if (tracker->lookup == NULL)
 		look_up(tracker);
 }
 
@@ -253,9 +250,6 @@ static void tracker_forget(struct tracker *tracker)
 	event_del(tracker->retry_event);
 	tracker_http_stop(tracker);
 	tracker_udp_stop(tracker);
-	if (tracker->lookup != NULL)
-		tracker->lookup->tracker = NULL;
-	tracker->lookup = NULL;
 }
 
 void tracker_client_announce(
@@ -294,11 +288,13 @@ struct tracker_client *tracker_client_destroy(struct tracker_client *client)
 	for (uint32_t i = 0; i < client->trackers_count; i++) {
 		tracker_forget(&client->trackers[i]);
 		tracker_http_close(&client->trackers[i]);
+		if (client->trackers[i].lookup != NULL)
+			client->trackers[i].lookup->tracker = NULL;
 		event_free(client->trackers[i].deadline_event);
 		event_free(client->trackers[i].retry_event);
 	}
 	if (client->dns != NULL)
-		evdns_base_free(client->dns, 0);
+		evdns_base_free(client->dns, 1); /* look-ups end when the loop comes round */
 	free(client);
 	return NULL;
 }
