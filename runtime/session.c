@@ -19,7 +19,9 @@ static void greeting_remove(struct session *session, const struct connection *co
 {
 	for (uint32_t i = 0; i < session->greeting_count; i++)
 		if (session->greeting[i] == connection) {
-			session->greeting[i] = session->greeting[--session->greeting_count];
+			session->greeting_count--;
+			memmove(&session->greeting[i], &session->greeting[i + 1],
+				(session->greeting_count - i) * sizeof(session->greeting[0]));
 			return;
 		}
 }
@@ -76,10 +78,15 @@ static void accepted(struct session *session, int descriptor, const struct socka
 {
 	struct peer_address address;
 
-	if (session->greeting_count == ARRAY_COUNT(session->greeting) ||
-		!socket_address_from_sockaddr(&address, from)) {
+	if (!socket_address_from_sockaddr(&address, from)) {
 		close(descriptor);
 		return;
+	}
+	/* Who has said nothing for longest makes room: no number of silent ones keeps a peer out.
+	 */
+	if (session->greeting_count == ARRAY_COUNT(session->greeting)) {
+		connection_close(session->greeting[0]);
+		greeting_remove(session, session->greeting[0]);
 	}
 	session->greeting[session->greeting_count++] = connection_accept(
 		&session->connections, descriptor, &address, &greeting_ops, session);

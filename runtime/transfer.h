@@ -31,8 +31,8 @@ struct session {
 	uint16_t port;
 	struct event *accept_event;
 	struct event *accept_again_event;
-	uint32_t greeting_count; /* accepted, whose handshake has not come */
-	struct connection *greeting[64];
+	uint32_t greeting_count;	 /* accepted, whose handshake has not come */
+	struct connection *greeting[64]; /* the oldest first */
 	struct transfer *transfers;
 };
 

@@ -11,6 +11,8 @@ else
 	BIN=${BIN:-$ROOT/build/swarmboot}
 fi
 BIN=$(realpath "$BIN")
+SANITIZE_FACTOR=1 # of memory
+[ "${SANITIZE:-}" = 1 ] && SANITIZE_FACTOR=8
 export BIN
 NAME=$(basename "$0" .sh)
 

@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One connection over a socket pair: framing however the bytes come, order of what goes, and what
+ * becomes of blocks that are cancelled or cannot be read. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "runtime/connection.h"
+
+#define PIECE_BYTES (512 * 1024)
+#define IMAGE_BYTES (4 * PIECE_BYTES)
+
+struct seen {
+	unsigned handshakes;
+	unsigned messages;
+	unsigned blocks;
+	unsigned discarded;
+	unsigned results[3]; /* by enum output_result */
+	char failed[64];
+	struct peer_message last;
+	uint8_t piece[PIECE_BYTES];
+	bool discard;
+	bool refuse;
+};
+
+struct fixture {
+	struct event_base *base;
+	struct workers *disks;
+	struct connection_pool pool;
+	struct block_device *device;
+	struct connection *connection;
+	int other; /* the peer's end */
+	char path[64];
+	uint8_t image[IMAGE_BYTES];
+	struct seen seen;
+};
+
+static void on_handshake(struct connection *connection, const struct peer_handshake *handshake)
+{
+	struct fixture *fixture = connection->owner;
+	struct connection_limits limits = {.message_bytes_max = 4096,
+		.control_bytes_max = 64 * 1024,
+		.blocks_max = 8,
+		.piece_bytes = PIECE_BYTES,
+		.device = fixture->device};
+
+	assert_memory_equal(handshake->infohash, "abcdefghijklmnopqrst", SHA1_BYTES);
+	fixture->seen.handshakes++;
+	connection_adopt(connection, &limits, connection->ops, connection->owner);
+}
+
+static void on_message(struct connection *connection, const struct peer_message *message)
+{
+	struct fixture *fixture = connection->owner;
+
+	fixture->seen.messages++;
+	fixture->seen.last = *message;
+}
+
+static bool on_place(
+	struct connection *connection, const struct peer_message *piece, uint8_t **bytes)
+{
+	struct fixture *fixture = connection->owner;
+
+	*bytes = fixture->seen.discard ? NULL : fixture->seen.piece + piece->begin;
+	return !fixture->seen.refuse;
+}
+
+static void on_block(
+	struct connection *connection, const struct peer_message *piece, bool discarded)
+{
+	struct fixture *fixture = connection->owner;
+
+	(void)piece;
+	fixture->seen.blocks += !discarded;
+	fixture->seen.discarded += discarded;
+}
+
+static void on_block_done(
+	struct connection *connection, const struct peer_message *piece, enum output_result result)
+{
+	struct fixture *fixture = connection->owner;
+
+	(void)piece;
+	fixture->seen.results[result]++;
+}
+
+static void on_failed(struct connection *connection, const char *reason)
+{
+	struct fixture *fixture = connection->owner;
+
+	snprintf(fixture->seen.failed, sizeof(fixture->seen.failed), "%s", reason);
+	fixture->connection = NULL;
+}
+
+static const struct connection_ops ops = {
+	.handshake = on_handshake,
+	.message = on_message,
+	.place = on_place,
+	.block = on_block,
+	.block_done = on_block_done,
+	.failed = on_failed,
+};
+
+static int setup_with(void **state, const char *faults)
+{
+	struct fixture *fixture = calloc(1, sizeof(*fixture));
+	struct peer_address address = {0};
+	struct failure failure;
+	int ends[2];
+
+	assert_non_null(fixture);
+	*state = fixture;
+	snprintf(fixture->path, sizeof(fixture->path), "/tmp/swarmboot-connection-XXXXXX");
+	int fd = mkstemp(fixture->path);
+
+	assert_true(fd >= 0);
+	for (size_t i = 0; i < IMAGE_BYTES; i++)
+		fixture->image[i] = (uint8_t)(i * 31 >> 7);
+	assert_int_equal(write(fd, fixture->image, IMAGE_BYTES), IMAGE_BYTES);
+	close(fd);
+	fixture->device = block_device_open(fixture->path, true, 0, &failure);
+	assert_non_null(fixture->device);
+	if (faults != NULL) {
+		fixture->device = block_device_faults_open(fixture->device, faults, &failure);
+		assert_non_null(fixture->device);
+	}
+	fixture->base = event_base_new();
+	fixture->disks = workers_create(fixture->base, "disk", 2, &failure);
+	assert_true(connection_pool_open(&fixture->pool, fixture->base, fixture->disks, &failure));
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+	fixture->other = ends[1];
+	fixture->connection = connection_accept(&fixture->pool, ends[0], &address, &ops, fixture);
+	return 0;
+}
+
+static int setup(void **state)
+{
+	return setup_with(state, NULL);
+}
+
+static int setup_unreadable(void **state)
+{
+	return setup_with(state, "read-error-at=524288");
+}
+
+static int teardown(void **state)
+{
+	struct fixture *fixture = *state;
+
+	if (fixture->connection != NULL)
+		connection_close(fixture->connection);
+	while (upload_reading_count(fixture->pool.uploads, fixture->device) > 0)
+		workers_collect(fixture->disks);
+	connection_pool_close(&fixture->pool);
+	workers_destroy(fixture->disks);
+	event_base_free(fixture->base);
+	block_device_close(fixture->device);
+	close(fixture->other);
+	unlink(fixture->path);
+	free(fixture);
+	return 0;
+}
+
+static void turn(struct fixture *fixture)
+{
+	event_base_loop(fixture->base, EVLOOP_NONBLOCK);
+}
+
+/* Sends bytes from the peer, at most run_bytes between two turns of the loop. */
+static void peer_says(
+	struct fixture *fixture, const uint8_t *bytes, size_t bytes_count, size_t run_bytes)
+{
+	while (bytes_count > 0) {
+		ssize_t sent =
+			send(fixture->other, bytes, u64_min(bytes_count, run_bytes), MSG_NOSIGNAL);
+
+		if (sent > 0) {
+			bytes += sent;
+			bytes_count -= (size_t)sent;
+		}
+		turn(fixture);
+	}
+	turn(fixture);
+}
+
+static void peer_greets(struct fixture *fixture, size_t run_bytes)
+{
+	uint8_t bytes[PEER_HANDSHAKE_BYTES];
+	struct peer_handshake handshake = {.infohash = "abcdefghijklmnopqrst"};
+
+	peer_handshake_write(bytes, &handshake);
+	peer_says(fixture, bytes, sizeof(bytes), run_bytes);
+}
+
+static size_t add(uint8_t *bytes, size_t at, const struct peer_message *message)
+{
+	size_t used = peer_message_write(message, bytes + at, 64);
+
+	assert_true(used > 0);
+	return at + used;
+}
+
+/* Handshake, HAVE, two blocks back to back, HAVE: whatever the packets are. */
+static void frames_are_found_in_runs_of(struct fixture *fixture, size_t run_bytes)
+{
+	static uint8_t bytes[2 * 16384 + 256];
+	struct peer_message have = {.id = PEER_HAVE, .index = 3};
+	struct peer_message block = {.id = PEER_PIECE, .index = 1, .length = 16384};
+	size_t used = 0;
+
+	fixture->seen = (struct seen){0};
+	used = add(bytes, used, &have);
+	for (int i = 0; i < 2; i++) {
+		block.begin = (uint32_t)i * 16384;
+		used = add(bytes, used, &block);
+		for (int j = 0; j < 16384; j++)
+			bytes[used++] = (uint8_t)(j + i);
+	}
+	have.index = 4;
+	used = add(bytes, used, &have);
+	peer_says(fixture, bytes, used, run_bytes);
+	assert_string_equal(fixture->seen.failed, "");
+	assert_int_equal(fixture->seen.messages, 2);
+	assert_int_equal(fixture->seen.last.index, 4);
+	assert_int_equal(fixture->seen.blocks, 2);
+	for (int i = 0; i < 2; i++)
+		for (int j = 0; j < 16384; j++)
+			assert_int_equal(fixture->seen.piece[i * 16384 + j], (uint8_t)(j + i));
+}
+
+static void messages_are_framed_however_the_bytes_come(void **state)
+{
+	static const size_t runs[] = {1, 7, 64, 4096, 100000};
+	struct fixture *fixture = *state;
+
+	peer_greets(fixture, 1);
+	assert_int_equal(fixture->seen.handshakes, 1);
+	for (size_t i = 0; i < ARRAY_COUNT(runs); i++)
+		frames_are_found_in_runs_of(fixture, runs[i]);
+}
+
+static void unwanted_blocks_are_read_and_thrown_away(void **state)
+{
+	struct fixture *fixture = *state;
+	static uint8_t bytes[200000 + 64];
+	struct peer_message block = {.id = PEER_PIECE, .index = 1, .length = 200000};
+	struct peer_message have = {.id = PEER_HAVE, .index = 9};
+	size_t used = add(bytes, 0, &block);
+
+	peer_greets(fixture, 100);
+	fixture->seen.discard = true;
+	used = add(bytes, used + 200000, &have);
+	peer_says(fixture, bytes, used, 5000);
+	assert_int_equal(fixture->seen.discarded, 1);
+	assert_int_equal(fixture->seen.last.index, 9);
+}
+
+static void offences_close_the_connection(void **state)
+{
+	struct fixture *fixture = *state;
+	static const uint8_t too_long[] = {0, 1, 0, 0, 20};
+
+	peer_greets(fixture, 100);
+	peer_says(fixture, too_long, sizeof(too_long), 100);
+	assert_null(fixture->connection);
+	assert_string_not_equal(fixture->seen.failed, "");
+}
+
+static void another_protocol_is_refused_at_its_first_bytes(void **state)
+{
+	struct fixture *fixture = *state;
+
+	peer_says(fixture, (const uint8_t *)"GET / HTTP", 10, 100);
+	assert_null(fixture->connection);
+}
+
+static void a_block_nobody_asked_for_closes_it(void **state)
+{
+	struct fixture *fixture = *state;
+	uint8_t bytes[64];
+	struct peer_message block = {.id = PEER_PIECE, .index = 1, .length = 16384};
+	size_t used = add(bytes, 0, &block);
+
+	peer_greets(fixture, 100);
+	fixture->seen.refuse = true;
+	peer_says(fixture, bytes, used, 100);
+	assert_null(fixture->connection);
+}
+
+/* Turns the loop until the peer has received so many bytes, or the connection is gone. */
+static size_t peer_hears(struct fixture *fixture, uint8_t *bytes, size_t bytes_count)
+{
+	size_t got = 0;
+
+	while (got < bytes_count) {
+		ssize_t part = recv(fixture->other, bytes + got, bytes_count - got, 0);
+
+		if (part > 0)
+			got += (size_t)part;
+		else if (part == 0 || fixture->connection == NULL)
+			break;
+		turn(fixture);
+	}
+	turn(fixture);
+	return got;
+}
+
+static struct peer_message piece_message(uint32_t index, uint32_t begin, uint32_t length)
+{
+	return (struct peer_message){
+		.id = PEER_PIECE, .index = index, .begin = begin, .length = length};
+}
+
+static void control_messages_overtake_blocks(void **state)
+{
+	struct fixture *fixture = *state;
+	static uint8_t heard[2 * (13 + 16384) + 9];
+	struct peer_message first = piece_message(0, 0, 16384);
+	struct peer_message second = piece_message(2, 16384, 16384);
+	struct peer_message have = {.id = PEER_HAVE, .index = 5};
+
+	peer_greets(fixture, 100);
+	connection_send_block(fixture->connection, &first, fixture->image);
+	connection_send_block(fixture->connection, &second, NULL);
+	connection_send(fixture->connection, &have);
+	connection_flush(fixture->connection);
+	assert_int_equal(peer_hears(fixture, heard, sizeof(heard)), sizeof(heard));
+	assert_int_equal(heard[4], PEER_HAVE);
+	assert_int_equal(heard[9 + 4], PEER_PIECE);
+	assert_memory_equal(heard + 9 + 13, fixture->image, 16384);
+	assert_memory_equal(
+		heard + 9 + 13 + 16384 + 13, fixture->image + 2 * PIECE_BYTES + 16384, 16384);
+	assert_int_equal(fixture->seen.results[OUTPUT_SENT], 2);
+}
+
+/* More than one read, more than a socket holds, next to each other and not. */
+static void blocks_from_the_device_are_whole_and_in_order(void **state)
+{
+	struct fixture *fixture = *state;
+	static const uint32_t begins[] = {0, 65536, 131072, 400000, 1};
+	static const uint32_t lengths[] = {65536, 65536, 262144, 100000, 300000};
+	static uint8_t heard[5 * 13 + 65536 + 65536 + 262144 + 100000 + 300000];
+	size_t at = 0;
+
+	peer_greets(fixture, 100);
+	for (size_t i = 0; i < 5; i++) {
+		struct peer_message piece = piece_message(3, begins[i], lengths[i]);
+
+		connection_send_block(fixture->connection, &piece, NULL);
+	}
+	connection_flush(fixture->connection);
+	assert_int_equal(peer_hears(fixture, heard, sizeof(heard)), sizeof(heard));
+	for (size_t i = 0; i < 5; i++) {
+		assert_int_equal(be32_read(heard + at + 9), begins[i]);
+		assert_memory_equal(
+			heard + at + 13, fixture->image + 3 * PIECE_BYTES + begins[i], lengths[i]);
+		at += 13 + lengths[i];
+	}
+	assert_int_equal(fixture->seen.results[OUTPUT_SENT], 5);
+}
+
+static void a_cancelled_block_is_not_sent_and_is_answered(void **state)
+{
+	struct fixture *fixture = *state;
+	static uint8_t heard[2 * (13 + 16384) + 1];
+	struct peer_message blocks[3] = {piece_message(1, 0, 16384), piece_message(1, 16384, 16384),
+		piece_message(1, 32768, 16384)};
+
+	peer_greets(fixture, 100);
+	for (int i = 0; i < 3; i++)
+		connection_send_block(fixture->connection, &blocks[i], NULL);
+	connection_flush(fixture->connection); /* all three are being read */
+	connection_cancel_block(fixture->connection, &blocks[1]);
+	assert_int_equal(peer_hears(fixture, heard, 2 * (13 + 16384)), 2 * (13 + 16384));
+	assert_int_equal(be32_read(heard + 9), 0);
+	assert_int_equal(be32_read(heard + 13 + 16384 + 9), 32768);
+	assert_memory_equal(heard + 2 * 13 + 16384, fixture->image + PIECE_BYTES + 32768, 16384);
+	assert_int_equal(fixture->seen.results[OUTPUT_SENT], 2);
+	assert_int_equal(fixture->seen.results[OUTPUT_CANCELLED], 1);
+}
+
+static void what_cannot_be_read_is_said_and_the_rest_is_sent(void **state)
+{
+	struct fixture *fixture = *state;
+	static uint8_t heard[13 + 16384];
+	struct peer_message bad = piece_message(1, 0, 16384);
+	struct peer_message good = piece_message(2, 0, 16384);
+
+	peer_greets(fixture, 100);
+	connection_send_block(fixture->connection, &bad, NULL);
+	connection_send_block(fixture->connection, &good, NULL);
+	connection_flush(fixture->connection);
+	assert_int_equal(peer_hears(fixture, heard, sizeof(heard)), sizeof(heard));
+	assert_int_equal(be32_read(heard + 5), 2);
+	assert_int_equal(fixture->seen.results[OUTPUT_UNREADABLE], 1);
+	assert_int_equal(fixture->seen.results[OUTPUT_SENT], 1);
+}
+
+static void a_peer_that_reads_nothing_is_given_up_at_the_limit(void **state)
+{
+	struct fixture *fixture = *state;
+	struct peer_message have = {.id = PEER_HAVE};
+
+	peer_greets(fixture, 100);
+	for (int i = 0; i < 1000000 && fixture->connection != NULL; i++) {
+		connection_send(fixture->connection, &have);
+		if (i % 1000 == 0)
+			connection_flush(fixture->connection);
+	}
+	assert_null(fixture->connection);
+	assert_string_equal(fixture->seen.failed, "does not take its messages");
+}
+
+static void more_blocks_than_may_be_queued_close_it(void **state)
+{
+	struct fixture *fixture = *state;
+	struct peer_message block = piece_message(0, 0, 16384);
+
+	peer_greets(fixture, 100);
+	for (int i = 0; i < 9; i++)
+		connection_send_block(fixture->connection, &block, NULL);
+	connection_flush(fixture->connection);
+	assert_null(fixture->connection);
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		CASE(messages_are_framed_however_the_bytes_come),
+		CASE(unwanted_blocks_are_read_and_thrown_away),
+		CASE(offences_close_the_connection),
+		CASE(another_protocol_is_refused_at_its_first_bytes),
+		CASE(a_block_nobody_asked_for_closes_it),
+		CASE(control_messages_overtake_blocks),
+		CASE(blocks_from_the_device_are_whole_and_in_order),
+		CASE(a_cancelled_block_is_not_sent_and_is_answered),
+		cmocka_unit_test_setup_teardown(what_cannot_be_read_is_said_and_the_rest_is_sent,
+			setup_unreadable, teardown),
+		CASE(a_peer_that_reads_nothing_is_given_up_at_the_limit),
+		CASE(more_blocks_than_may_be_queued_close_it),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
