@@ -5,6 +5,7 @@
 # and at most 32 MiB come again, what the server was told is durable is there. Without flushes, the
 # same must not hold.
 # seconds: 180
+# sanitizers: no
 . "$(dirname "$0")/common.sh"
 
 MIB=1048576

@@ -4,6 +4,7 @@
 # sector size. Afterwards only the pieces that overlap head and tail and at most 32 MiB come again,
 # nothing that was called durable is missing, nothing wrong survives. Without flushes, it must not hold.
 # seconds: 180
+# sanitizers: no
 . "$(dirname "$0")/../swarm/common.sh"
 
 MIB=1048576
