@@ -294,6 +294,8 @@ static void handle_disks(struct agent_core *core, uint64_t now_ns, const struct 
 
 	if (target_choose(&need, input->disks, input->disks_count, &core->chosen, &failure))
 		event_handle(core, now_ns, EVENT_SETTLED);
+	else if (failure.error == ERROR_DISK_NONE && target_watch_hopes(&core->watch, now_ns))
+		core->retry_ns = now_ns + NS_PER_S / 2;
 	else
 		fail(core, now_ns, &failure);
 }

@@ -230,6 +230,11 @@ uint64_t target_watch_stable_ns(const struct target_watch *watch, uint64_t now_n
 	return watch->seen ? now_ns - watch->changed_ns : 0;
 }
 
+bool target_watch_hopes(const struct target_watch *watch, uint64_t now_ns)
+{
+	return now_ns - watch->started_ns < TARGET_ABSENT_SETTLES * watch->settle_ns;
+}
+
 enum target_verdict target_watch_disks(struct target_watch *watch, uint64_t now_ns,
 	const struct report_disk *disks, uint32_t disks_count, bool probing)
 {

@@ -25,6 +25,10 @@ MUST_USE bool target_choose(const struct target_need *need, const struct report_
 #define TARGET_PROBING_NS_MAX  (60 * NS_PER_S)	/* wait at most this long for probing to go idle */
 #define TARGET_CHANGING_NS_MAX (300 * NS_PER_S) /* and this long for the disks to stop changing */
 
+/* A disk behind a slow controller, or one that spins up after the others, comes late: while nothing
+ * matches, that many settle times are waited (60 s). */
+#define TARGET_ABSENT_SETTLES 6
+
 struct target_watch {
 	uint64_t settle_ns;
 	uint64_t started_ns;
@@ -44,6 +48,9 @@ void target_watch_start(struct target_watch *watch, uint64_t now_ns, uint64_t se
 /* To be called with every scan. `probing`: drivers or the kernel are still finding devices. */
 enum target_verdict target_watch_disks(struct target_watch *watch, uint64_t now_ns,
 	const struct report_disk *disks, uint32_t disks_count, bool probing);
+
+/* May a disk that is not there still come? */
+bool target_watch_hopes(const struct target_watch *watch, uint64_t now_ns);
 
 /* How long the disks have been the same. */
 uint64_t target_watch_stable_ns(const struct target_watch *watch, uint64_t now_ns);

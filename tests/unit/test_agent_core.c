@@ -281,7 +281,9 @@ static void refusals_of_disks_open_nothing_and_are_reported(void **state)
 
 	go_to_target(&world, PLAN_IMAGE);
 	world.disks_count = 0;
-	pass(&world, 12 * S);
+	pass(&world, 58 * S);
+	assert_int_equal(at(&world), AGENT_TARGET);
+	pass(&world, 4 * S);
 	assert_int_equal(agent_core_failure(&world.core)->error, ERROR_DISK_NONE);
 
 	go_to_target(&world, PLAN_IMAGE);
@@ -291,6 +293,22 @@ static void refusals_of_disks_open_nothing_and_are_reported(void **state)
 	assert_int_equal(agent_core_stage(&world.core), STAGE_TARGET);
 	assert_int_equal(world.seen[AGENT_DO_OPEN], 0);
 	assert_int_equal(world.seen[AGENT_DO_STOP], 0);
+}
+
+static void a_disk_that_comes_late_is_settled_anew_and_opened(void **state)
+{
+	(void)state;
+	struct world world;
+
+	go_to_target(&world, PLAN_IMAGE);
+	world.disks_count = 0;
+	pass(&world, 30 * S);
+	world.disks_count = 1;
+	pass(&world, 9 * S);
+	assert_int_equal(at(&world), AGENT_TARGET);
+	pass(&world, 3 * S);
+	assert_int_equal(at(&world), AGENT_OPEN);
+	assert_int_equal(world.seen[AGENT_DO_OPEN], 1);
 }
 
 static void a_failure_is_reported_until_heard_then_lingers_then_boots_locally(void **state)
@@ -539,6 +557,7 @@ int main(void)
 		cmocka_unit_test(seeding_needs_readback_and_release_or_deadline),
 		cmocka_unit_test(progress_is_reported_once_a_second_and_one_at_a_time),
 		cmocka_unit_test(refusals_of_disks_open_nothing_and_are_reported),
+		cmocka_unit_test(a_disk_that_comes_late_is_settled_anew_and_opened),
 		cmocka_unit_test(a_failure_is_reported_until_heard_then_lingers_then_boots_locally),
 		cmocka_unit_test(a_failure_nobody_hears_ends_too),
 		cmocka_unit_test(abort_stops_before_leave_and_is_too_late_after_it),
