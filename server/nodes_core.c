@@ -284,8 +284,11 @@ static void report_failed(
 {
 	answer->reply.acknowledged = true;
 	answer->changed = true;
-	answer->inventory = report->stage >= STAGE_TARGET && report->disks_count > 0;
-	node->has_inventory |= answer->inventory;
+	/* It had looked for its disks: what it saw is what there is. None is to be shown as none,
+	 * but is nothing to choose from when it is armed again. */
+	answer->inventory = report->stage >= STAGE_TARGET;
+	if (answer->inventory)
+		node->has_inventory = report->disks_count > 0;
 	if (node->state == NODE_DONE)
 		return;
 	node->error = report->error;

@@ -77,20 +77,40 @@ runs() { # SECONDS OPTION...: to its end; the status is in $status
 	ended "$agent" "$seconds" || { kill "$agent"; status=timeout; }
 }
 
-# refused ERROR SECONDS OPTION...: the agent fails with that cause, the server knows it and the disks
-# within the time, no file among the disks has changed.
+# What the options say of disks, and what the server shows of them: SERIAL SIZE SECTOR, sorted.
+disks_of_options() {
+	local value name serial sector
+	for value; do
+		case $value in */*) ;; *) continue ;; esac
+		name=${value##*/} serial=${name%%,*} sector=512
+		case $name in *,serial=*) serial=${name##*,serial=} serial=${serial%%,*} ;; esac
+		case $name in *,sector=*) sector=${name##*,sector=} sector=${sector%%,*} ;; esac
+		[ -b "${value%%,*}" ] && sector=$(blockdev --getss "${value%%,*}")
+		[ -d "$value" ] || echo "$serial $(size_of "${value%%,*}") $sector"
+	done | sort
+}
+size_of() { if [ -b "$1" ]; then blockdev --getsize64 "$1"; else stat -c %s "$1"; fi; }
+disks_of_server() { node_field 'disks[] | "\(.serial) \(.size_bytes) \(.sector_bytes)"' | sort; }
+decided() { grep -q "\] error: " "$WORK/agent.$MAC.log" || gone "$agent"; }
+failed_with() { [ "$(node_field 'state + " " + .error')" = "failed $1" ]; }
+
+# refused ERROR SECONDS OPTION...: the agent fails with that cause; within the time after it decided so
+# the server knows the cause and exactly the disks of the options; no file among the disks has changed.
 refused() {
-	local error=$1 seconds=$2 before after wanted
+	local error=$1 seconds=$2 before after
 	shift 2
 	before=$(cat "$DISKS"/* 2>/dev/null | sha256sum)
 	agent "$@"
-	until_true "$seconds" state_is failed || { echo "#   state: $(node_field state)"; tail -n 5 "$WORK/agent.$MAC.log" | sed 's/^/#   /'; return 1; }
+	until_true 90 decided
+	until_true "$seconds" failed_with "$error" && is "$(disks_of_options "$@")" "$(disks_of_server)" ||
+		{ echo "#   state: $(node_field state)"; tail -n 5 "$WORK/agent.$MAC.log" | sed 's/^/#   /'; return 1; }
 	ended "$agent" 10 || { echo "#   the agent does not end"; return 1; }
 	after=$(cat "$DISKS"/* 2>/dev/null | sha256sum)
 	is 1 "$status" && is "$error" "$(node_field error)" && is "$before" "$after"
 }
-images() { # OPTION...: the agent ends well, the server says done
+target_of_agent() { sed -n 's/.*\] target: \([^,]*\),.*/\1/p' "$WORK/agent.$MAC.log"; }
+images() { # OPTION...: the agent ends well, the server says done, the disk holds the image
 	runs 60 "$@"
-	is 0 "$status" && is "done" "$(node_field state)" || { tail -n 5 "$WORK/agent.$MAC.log" | sed 's/^/#   /'; return 1; }
+	is 0 "$status" && is "done" "$(node_field state)" && holds_image "$(target_of_agent)" || { tail -n 5 "$WORK/agent.$MAC.log" | sed 's/^/#   /'; return 1; }
 }
 disks_known() { is "$1" "$(node_field 'disks | map(.serial) | sort | join(" ")')"; }

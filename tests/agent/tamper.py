@@ -15,6 +15,8 @@ The rules file is read anew for every request; one word a line:
   metainfo-unsigned   the metainfo's signatures are taken away
   metainfo-signature  one bit of its signature is changed
   metainfo-bit:N      bit N (modulo its length) of the info dictionary or the piece layer is changed
+  metainfo-info       the middle bit of the info dictionary is changed
+  metainfo-layer      the middle bit of the piece layer is changed
   metainfo-503:N      the next N requests for metainfo get 503
 Every report that passes is a line in the log: EVENT and the status it got.
 """
@@ -97,6 +99,10 @@ def tampered_metainfo(body, active):
         signature = metainfo[b"signatures"][0]
         signature[b"signature"] = flip(signature[b"signature"], 100)
         return encode(metainfo)
+    for part, key in (("metainfo-info", b"4:info"), ("metainfo-layer", b"12:piece layers")):
+        if part in active:
+            start = body.index(key) + len(key)
+            return flip(body, (start + decode(body, start)[1]) // 2 * 8)
     if "metainfo-bit" in active:
         # Positions of what the signature covers: the info dictionary, and the layers under its root.
         start = body.index(b"4:info") + 6
