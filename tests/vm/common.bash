@@ -111,6 +111,20 @@ vm_await_state() {
 	[[ $state == "$2" ]]
 }
 
+# vm_slow_link NAME RATE: what it receives from now on. Programs on the host are faster than an emulated
+# machine, and so is its disk: with this, "half" lasts long enough to be seen.
+vm_slow_link() {
+	local device
+	device=$(lab_option "$1" tap '')
+	lab_run tc qdisc replace dev "$device" root tbf rate "$2" burst 200kb latency 100ms ||
+		die "cannot shape the link of $1"
+}
+
+# vm_link_bytes NAME: that went to it over its cable so far.
+vm_link_bytes() {
+	lab_run ip -json -stats link show dev "$(lab_option "$1" tap '')" | jq '.[0].stats64.tx.bytes'
+}
+
 # vm_same NAME FILE [LABEL]: the disk begins with the image, seen from outside.
 vm_same() { cmp -n "$(stat -c %s "$2")" "$2" "$lab/$1/${3:-disk}.raw"; }
 
