@@ -136,6 +136,11 @@ void sim_unqueue(struct sim_connection *connection, uint32_t end, struct sim_mes
 /* A queued block became ready. */
 void sim_poke(struct sim_connection *connection, uint32_t end);
 
+/* What its sender has not put on the wire; what is on it and was not delivered. */
+void sim_stream_purge(struct sim_stream *stream);
+void sim_stream_clear_wire(struct sim_stream *stream);
+
+/* ---- connection.c ---- */
 void sim_connections_destroy(struct sim_world *world);
 
 #endif
