@@ -171,6 +171,7 @@ struct peer {
 	uint32_t stale_blocks;	 /* given up, may still come */
 	uint32_t surplus_blocks; /* came unasked */
 	uint32_t rejects_row;
+	uint64_t choked_ns;	 /* when it last choked us */
 	uint64_t quiet_until_ns; /* ask nothing before */
 	bool snubbed;		 /* was late: one request at a time */
 	bool probation;		 /* was among the senders of a bad piece: whole pieces alone only */
@@ -234,14 +235,6 @@ enum work {
 	WORK_CONNECT = 1 << 6,
 	WORK_ANNOUNCE = 1 << 7,
 	WORK_COMPLETE = 1 << 8,
-};
-
-/* What arrives in all, to tell whether the peers are enough. */
-struct meter {
-	uint64_t start_ns; /* of the current window */
-	uint64_t bytes;	   /* in it */
-	uint64_t rate_bytes_per_s;
-	uint64_t peak_bytes_per_s; /* fades slowly */
 };
 
 struct announcer {
@@ -318,7 +311,7 @@ struct swarm {
 	uint32_t slots_count; /* peers unchoked */
 	uint32_t upload_cursor;
 	struct climb climb;
-	struct meter meter;
+	uint64_t received_ns; /* the last block */
 	struct picker grants; /* origin only */
 
 	struct known_address *addresses;

@@ -9,6 +9,7 @@ static void choked(struct swarm *s, uint32_t peer)
 	struct peer *p = &s->peers[peer];
 
 	p->peer_choking = true;
+	p->choked_ns = s->now_ns;
 	p->suggested_count = 0;
 	/* With BEP 6 each request is refused by name, and what is not refused still comes. */
 	if (!p->fast)
@@ -77,6 +78,7 @@ static void extended_handshake(struct swarm *s, uint32_t peer, const struct peer
 	}
 	p->own = handshake.request_bytes_max > 0;
 	p->origin = handshake.origin;
+	wake_at(s, s->now_ns); /* an origin is looked after from now on */
 	p->id_donthave = handshake.id_donthave;
 	if (p->own)
 		p->request_bytes_max = handshake.request_bytes_max;

@@ -9,6 +9,7 @@
 #define HANDSHAKE_TIMEOUT_NS (15 * NS_PER_S)
 #define IDLE_TIMEOUT_NS	     (150 * NS_PER_S)
 #define KEEP_ALIVE_NS	     (100 * NS_PER_S)
+#define ORIGIN_LOOK_NS	     NS_PER_S
 
 enum peer_event {
 	EVENT_CONNECT,
@@ -77,7 +78,7 @@ uint32_t peer_new(struct swarm *s, const struct peer_address *address, bool outg
 	p->generation++;
 	p->address = *address;
 	p->outgoing = outgoing;
-	p->received_ns = p->sent_ns = s->now_ns;
+	p->received_ns = p->sent_ns = p->choked_ns = s->now_ns;
 	if (!step(s, peer, outgoing ? EVENT_CONNECT : EVENT_ACCEPT))
 		return SWARM_PEER_NONE;
 	s->peers_used_count++;
@@ -264,8 +265,10 @@ void peer_update_interest(struct swarm *s, uint32_t peer)
 		return;
 	p->am_interested = interested;
 	send_plain(s, peer, interested ? PEER_INTERESTED : PEER_NOT_INTERESTED);
-	if (interested)
-		refill(s, peer);
+	if (!interested)
+		return;
+	refill(s, peer);
+	wake_at(s, s->now_ns + ORIGIN_LOOK_NS);
 }
 
 /* Two that have everything have nothing to say to each other. */
@@ -292,6 +295,10 @@ static void open_tick(struct swarm *s, uint32_t peer)
 	if (s->now_ns >= p->sent_ns + KEEP_ALIVE_NS)
 		send_plain(s, peer, PEER_KEEP_ALIVE);
 	wake_at(s, p->sent_ns + KEEP_ALIVE_NS);
+	if (p->origin && p->am_interested) { /* it may be time to fall back on it */
+		refill(s, peer);
+		wake_at(s, s->now_ns + ORIGIN_LOOK_NS);
+	}
 	requests_tick(s, peer);
 	origin_tick(s, peer);
 	receiving_tick(s, peer);

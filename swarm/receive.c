@@ -8,8 +8,7 @@
 #define SURPLUS_BLOCKS_MAX 64
 #define STALL_MIN_NS	   (3 * NS_PER_S) /* in the middle of one block */
 #define STALL_MAX_NS	   (10 * NS_PER_S)
-#define METER_WINDOW_MS	   500
-#define STALL_NS	   (3 * NS_PER_S)
+#define SOURCE_PATIENCE_NS (3 * NS_PER_S)
 #define WINDOW_NS	   (50 * NS_PER_MS)
 
 /* A block that was asked for and given up (late, cancelled, choked) is taken if it is still wanted.
@@ -118,32 +117,18 @@ static void measure(struct swarm *s, struct peer *p, uint32_t bytes, uint64_t as
 		p->latency_ns -= (p->latency_ns - latency_ns) / 8;
 }
 
-static void meter_add(struct swarm *s, uint32_t bytes)
-{
-	struct meter *m = &s->meter;
-	uint64_t elapsed_ms = (s->now_ns - m->start_ns) / NS_PER_MS;
-
-	m->bytes += bytes;
-	if (elapsed_ms < METER_WINDOW_MS)
-		return;
-	m->rate_bytes_per_s = m->bytes * 1000 / elapsed_ms;
-	m->peak_bytes_per_s =
-		u64_max(m->rate_bytes_per_s, m->peak_bytes_per_s - m->peak_bytes_per_s / 32);
-	m->start_ns = s->now_ns;
-	m->bytes = 0;
-	refill_origins(s);
-}
-
-/* Nobody but the origin has what we lack, or nothing at all has come for a while. A slow peer is no
- * reason: what the origin sends twice, the whole site waits for. */
+/* No other peer is a source for what we lack: none has it, or those who do are late, or have kept
+ * us choked for a while, or nothing at all comes. A slow peer is no reason: what the origin sends
+ * twice, the whole site waits for. */
 bool hungry(const struct swarm *s)
 {
-	if (s->now_ns >= s->meter.start_ns + STALL_NS)
+	if (s->now_ns >= s->received_ns + SOURCE_PATIENCE_NS)
 		return true;
 	for (uint32_t i = 0; i < s->peers_top; i++) {
 		const struct peer *p = &s->peers[i];
 
-		if (p->state == PEER_OPEN && !p->origin && !p->snubbed && p->useful_count > 0)
+		if (p->state == PEER_OPEN && !p->origin && !p->snubbed && p->useful_count > 0 &&
+			(!p->peer_choking || s->now_ns < p->choked_ns + SOURCE_PATIENCE_NS))
 			return false;
 	}
 	return true;
@@ -152,7 +137,7 @@ bool hungry(const struct swarm *s)
 static void count_received(struct swarm *s, struct peer *p, uint32_t bytes, bool wasted)
 {
 	s->status.received_bytes += bytes;
-	meter_add(s, bytes);
+	s->received_ns = s->now_ns;
 	if (p->origin)
 		s->status.received_from_origin_bytes += bytes;
 	if (wasted)

@@ -96,12 +96,14 @@ client() {
 			--console-log-level=notice --summary-interval=0 "$2"
 		;;
 	transmission)
-		mkdir -p "$WORK/config-$4"
-		cat >"$WORK/config-$4/settings.json" <<-EOF
+		# Its own settings each time: it believes what it remembers of an earlier directory.
+		config=$WORK/config-${3##*/}
+		mkdir -p "$config"
+		cat >"$config/settings.json" <<-EOF
 			{"bind-address-ipv4": "$4", "dht-enabled": false, "lpd-enabled": false,
 			 "utp-enabled": false, "port-forwarding-enabled": false, "encryption": 0}
 		EOF
-		start "$1-$4" transmission-cli -g "$WORK/config-$4" -w "$3" -p 6881 -M -et -v "$2"
+		start "$1-$4" transmission-cli -g "$config" -w "$3" -p 6881 -M -et -v "$2"
 		;;
 	libtorrent)
 		start "$1-$4" /usr/bin/python3 "$HERE/tests/foreign/libtorrent_node.py" "$2" "$3" --listen "$4:6881"
