@@ -284,10 +284,13 @@ static void report_failed(
 {
 	answer->reply.acknowledged = true;
 	answer->changed = true;
-	/* It had looked for its disks: what it saw is what there is. None is to be shown as none,
-	 * but is nothing to choose from when it is armed again. */
-	answer->inventory = report->stage >= STAGE_TARGET;
-	if (answer->inventory)
+	answer->inventory = true;
+	/* What it saw is what there is. None is to be shown as none, but is nothing to choose
+	 * from when it is armed again. Before the disks were waited for, one that is not there may
+	 * only be late: to choose from the rest would be to choose another disk. */
+	if (report->stage < STAGE_TARGET)
+		answer->inventory_adds = node->has_inventory;
+	else
 		node->has_inventory = report->disks_count > 0;
 	if (node->state == NODE_DONE)
 		return;
@@ -298,6 +301,36 @@ static void report_failed(
 	progress_new_boot(node, report->boot_id);
 	arm_end(node, NODE_FAILED, "failed", now_ms);
 	answer->durable = answer->state_changed = true;
+}
+
+static bool same_disk(const struct report_disk *a, const struct report_disk *b)
+{
+	return strcmp(a->serial, b->serial) == 0 && strcmp(a->wwn, b->wwn) == 0 &&
+	       a->size_bytes == b->size_bytes && a->sector_bytes == b->sector_bytes &&
+	       a->eligible == b->eligible;
+}
+
+/* Of the first disks_count, how many are this one? Twins count each. */
+static uint32_t same_disks_count(
+	const struct report_disk *disks, uint32_t disks_count, const struct report_disk *disk)
+{
+	uint32_t same_count = 0;
+
+	for (uint32_t i = 0; i < disks_count; i++)
+		same_count += same_disk(&disks[i], disk);
+	return same_count;
+}
+
+uint32_t node_disks_add(struct report_disk *disks, uint32_t disks_count,
+	const struct report_disk *known, uint32_t known_count)
+{
+	uint32_t seen_count = disks_count;
+
+	for (uint32_t i = 0; i < known_count && disks_count < REPORT_DISKS_MAX; i++)
+		if (same_disks_count(known, i, &known[i]) >=
+			same_disks_count(disks, seen_count, &known[i]))
+			disks[disks_count++] = known[i];
+	return disks_count;
 }
 
 void node_report(

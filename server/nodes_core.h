@@ -155,12 +155,18 @@ struct node_answer {
 	bool durable;		   /* save the node before the reply leaves */
 	bool changed;		   /* the saved part changed: save it soon */
 	bool inventory;		   /* take over the report's disks */
+	bool inventory_adds;	   /* but keep those known before too (node_disks_add) */
 	bool state_changed;
 };
 
 /* Applies a report to the node. */
 void node_report(struct node *node, const struct report *report, uint64_t now_ms,
 	struct node_answer *answer);
+
+/* Appends to the disks that were seen those known before that are not among them; disks has room
+ * for REPORT_DISKS_MAX. Returns their number. */
+uint32_t node_disks_add(struct report_disk *disks, uint32_t disks_count,
+	const struct report_disk *known, uint32_t known_count);
 
 /* True while others with this image should go on serving for this node's sake: it is armed or
  * imaging, has not got everything, and was heard of in the last minute. */

@@ -4,8 +4,10 @@
 #include "server/http.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "lib/cleanup.h"
 #include "lib/log.h"
 
 #define WAVE_ANSWER_MS 300
@@ -56,13 +58,40 @@ static void record_event(struct server *server, const struct node *node,
 	}
 }
 
+/* The disks as the node saw them become its disks. */
+static void take_disks(struct server *server, struct node *node, const struct report *report,
+	const struct node_answer *answer)
+{
+	SCOPED(free) struct report_disk *disks = calloc(2 * REPORT_DISKS_MAX, sizeof(*disks));
+	uint32_t disks_count = report->disks_count;
+	uint32_t known_count = 0;
+	struct failure failure;
+
+	if (disks == NULL) {
+		log_error("no memory for the disks of %s", node->id);
+		return;
+	}
+	struct report_disk *known = disks + REPORT_DISKS_MAX;
+
+	memcpy(disks, report->disks, disks_count * sizeof(*disks));
+	if (answer->inventory_adds) {
+		if (!nodes_disks(
+			    server->nodes, node, known, REPORT_DISKS_MAX, &known_count, &failure)) {
+			log_error("the disks of %s stay as they were: %s", node->id, failure.text);
+			return;
+		}
+		disks_count = node_disks_add(disks, disks_count, known, known_count);
+	}
+	nodes_set_disks(server->nodes, node, disks, disks_count);
+}
+
 /* Applies the report to the node. */
 static void apply(struct server *server, struct node *node, const struct report *report,
 	struct node_answer *answer)
 {
 	node_report(node, report, server_now_ms(server), answer);
 	if (answer->inventory)
-		nodes_set_disks(server->nodes, node, report->disks, report->disks_count);
+		take_disks(server, node, report, answer);
 	if (answer->changed)
 		nodes_changed(server->nodes, node);
 	if (answer->reply.abort)

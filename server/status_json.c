@@ -21,6 +21,26 @@ static json_t *json_text(const char *text)
 	return json_string(clean);
 }
 
+/* A log comes from the network too, cut anywhere: its lines stay, nothing else that moves a cursor
+ * or is no UTF-8 does. */
+static json_t *json_log(const char *log)
+{
+	size_t log_bytes = strlen(log);
+	char *clean = malloc(log_bytes + 1);
+
+	if (clean == NULL)
+		return NULL;
+	for (size_t i = 0; i <= log_bytes; i++)
+		clean[i] = (log[i] >= ' ' && log[i] < 127) || log[i] == '\n' || log[i] == '\t' ||
+					   log[i] == '\0'
+				   ? log[i]
+				   : '?';
+	json_t *json = json_string(clean);
+
+	free(clean);
+	return json;
+}
+
 static json_t *json_number(uint64_t number)
 {
 	return json_integer((json_int_t)u64_min(number, INT64_MAX));
@@ -131,11 +151,8 @@ static void event_add_json(void *context, const struct database_event *event)
 	put(json, "at_ms", json_number(event->at_ms));
 	put(json, "kind", json_text(event->kind));
 	put(json, "text", json_text(event->text));
-	if (event->log[0] != '\0') {
-		json_t *log = json_stringn_nocheck(event->log, strlen(event->log));
-
-		put(json, "log", log);
-	}
+	if (event->log[0] != '\0')
+		put(json, "log", json_log(event->log));
 	(void)json_array_append_new(context, json);
 }
 

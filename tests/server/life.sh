@@ -117,6 +117,10 @@ check failed_boots_local boots_local $MAC
 check cause_is_shown has "disk-none: no disk matches" "$(sb node show $MAC)"
 check log_is_kept is "tail of the log" \
 	"$(sb node show $MAC --json | jq -r '[.events[]|select(.kind=="failed")][0].log')"
+node $MAC report failed stage=target "text=odd" $'log=one\ntwo \xff\x1b[2J' >/dev/null
+check odd_log_is_shown_tamely is $'one\ntwo ??[2J' \
+	"$(sb node show $MAC --json | jq -r '[.events[]|select(.kind=="failed")][0].log')"
+check no_disks_are_shown_as_none is 0 "$(sb node show $MAC --json | jq '.disks | length')"
 
 check forget quietly sb node forget $MAC
 check forgotten is 0 "$(sb status --json | jq '.nodes | length')"

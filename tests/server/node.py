@@ -21,7 +21,7 @@ def encode(value):
     if isinstance(value, int):
         return b"i%de" % value
     if isinstance(value, str):
-        value = value.encode()
+        value = value.encode(errors="surrogateescape")
     if isinstance(value, bytes):
         return b"%d:%s" % (len(value), value)
     if isinstance(value, list):

@@ -265,6 +265,64 @@ static void a_failure_before_the_plan_spends_the_arm_of_its_own_boot_only(void *
 	assert_int_equal(node.state, NODE_FAILED);
 }
 
+static void a_failure_shows_the_disks_that_it_saw(void **state)
+{
+	struct node node = fresh();
+	struct report report = report_of(REPORT_FAILED, 0);
+	struct node_answer answer;
+
+	(void)state;
+	/* Nothing was known before: whatever was seen is shown, and is nothing to choose from. */
+	report.stage = STAGE_PLAN;
+	report.disks_count = 1;
+	node_report(&node, &report, START, &answer);
+	assert_true(answer.inventory && !answer.inventory_adds);
+	assert_false(node.has_inventory);
+	/* The disks were waited for. */
+	report.stage = STAGE_TARGET;
+	node_report(&node, &report, START, &answer);
+	assert_true(answer.inventory && !answer.inventory_adds);
+	assert_true(node.has_inventory);
+	/* One that was not waited for may be missing: what is known stays to choose from. */
+	report.stage = STAGE_PLAN;
+	node_report(&node, &report, START, &answer);
+	assert_true(answer.inventory && answer.inventory_adds);
+	assert_true(node.has_inventory);
+	/* Waited for, and none came. */
+	report.stage = STAGE_TARGET;
+	report.disks_count = 0;
+	node_report(&node, &report, START, &answer);
+	assert_true(answer.inventory && !answer.inventory_adds);
+	assert_false(node.has_inventory);
+}
+
+static void known_disks_stay_beside_those_seen(void **state)
+{
+	static struct report_disk seen[REPORT_DISKS_MAX];
+	static struct report_disk known[REPORT_DISKS_MAX];
+
+	(void)state;
+	for (uint32_t i = 0; i < 3; i++) {
+		known[i] = (struct report_disk){.size_bytes = 1000, .sector_bytes = 512};
+		known[i].serial[0] = i < 2 ? 'T' : 'B'; /* two twins and another */
+		known[i].name[0] = (char)('a' + i);
+	}
+	/* The same disk has another name in another boot. */
+	seen[0] = known[0];
+	seen[0].name[0] = 'z';
+	assert_int_equal(node_disks_add(seen, 1, known, 3), 3);
+	assert_int_equal(seen[0].name[0], 'z');
+	assert_int_equal(seen[1].name[0], 'b');
+	assert_int_equal(seen[2].serial[0], 'B');
+	assert_int_equal(node_disks_add(seen, 3, known, 3), 3);
+	/* A disk that may not be overwritten any more is not the one that was known. */
+	seen[2].eligible = true;
+	assert_int_equal(node_disks_add(seen, 3, known, 3), 4);
+	for (uint32_t i = 0; i < REPORT_DISKS_MAX; i++)
+		known[i] = (struct report_disk){.size_bytes = 2000 + i};
+	assert_int_equal(node_disks_add(seen, 4, known, REPORT_DISKS_MAX), REPORT_DISKS_MAX);
+}
+
 static void a_commit_that_the_server_forgot_is_believed(void **state)
 {
 	struct node node = fresh();
@@ -594,6 +652,8 @@ int main(void)
 		cmocka_unit_test(only_the_permission_to_start_expires),
 		cmocka_unit_test(a_failed_report_spends_the_arm),
 		cmocka_unit_test(a_failure_before_the_plan_spends_the_arm_of_its_own_boot_only),
+		cmocka_unit_test(a_failure_shows_the_disks_that_it_saw),
+		cmocka_unit_test(known_disks_stay_beside_those_seen),
 		cmocka_unit_test(a_commit_that_the_server_forgot_is_believed),
 		cmocka_unit_test(traffic_is_summed_over_boots),
 		cmocka_unit_test(stages_have_times_of_the_boot_and_of_the_arm),
