@@ -273,6 +273,16 @@ static bool measure_file(struct disk *disk, const struct stat *status, bool writ
 	return true;
 }
 
+/* What an earlier process failed to write may still lie in the page cache, looking as if it were on
+ * the medium: whoever asks what the disk holds must not be told from there. */
+static void forget_cached(const struct disk *disk)
+{
+	/* Pages that cannot be written are clean afterwards, and dropped with the others: the
+	 * medium speaks for itself. */
+	(void)fdatasync(disk->fd);
+	posix_fadvise(disk->fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+
 static bool disk_open(struct disk *disk, const char *path, bool writable, uint64_t wanted_bytes,
 	struct failure *failure)
 {
@@ -296,9 +306,13 @@ static bool disk_open(struct disk *disk, const char *path, bool writable, uint64
 	if (fstat(disk->fd, &status) != 0)
 		return failure_errno(failure, ERROR_SYSTEM, "looking at %s", path);
 	disk->fd_direct = open(path, (writable ? O_RDWR : O_RDONLY) | O_DIRECT | O_CLOEXEC);
-	return S_ISBLK(status.st_mode)
-		       ? measure_block_device(disk, wanted_bytes, failure)
-		       : measure_file(disk, &status, writable, wanted_bytes, failure);
+	bool good = S_ISBLK(status.st_mode)
+			    ? measure_block_device(disk, wanted_bytes, failure)
+			    : measure_file(disk, &status, writable, wanted_bytes, failure);
+
+	if (good && writable)
+		forget_cached(disk);
+	return good;
 }
 
 struct block_device *block_device_open(

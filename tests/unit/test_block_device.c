@@ -6,9 +6,12 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "lib/rng.h"
@@ -189,6 +192,43 @@ static void a_file_that_is_too_small_is_refused_for_reading(void **state)
 	assert_int_equal(failure.error, ERROR_NOT_FOUND);
 	assert_null(block_device_open("/dev/null", false, 0, &failure));
 	assert_int_equal(failure.error, ERROR_UNSUPPORTED);
+}
+
+static size_t cached_pages_count(int fd)
+{
+	static unsigned char resident[DISK_BYTES / 4096];
+	void *map = mmap(NULL, DISK_BYTES, PROT_READ, MAP_SHARED, fd, 0);
+	size_t count = 0;
+
+	assert_true(map != MAP_FAILED);
+	assert_int_equal(mincore(map, DISK_BYTES, resident), 0);
+	for (size_t i = 0; i < sizeof(resident); i++)
+		count += resident[i] & 1;
+	munmap(map, DISK_BYTES);
+	return count;
+}
+
+/* After a failed write the cache may say what the medium does not. */
+static void what_is_cached_is_forgotten_at_opening(void **state)
+{
+	uint8_t *bytes = random_bytes(DISK_BYTES, 3);
+	struct statfs about;
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	(void)state;
+	assert_true(fd >= 0 && fstatfs(fd, &about) == 0);
+	assert_int_equal(write(fd, bytes, DISK_BYTES), DISK_BYTES);
+	free(bytes);
+	assert_true(cached_pages_count(fd) > 0);
+	if (about.f_type == TMPFS_MAGIC) {
+		close(fd);
+		skip(); /* its cache is its medium */
+	}
+	struct block_device *device = open_file(DISK_BYTES);
+
+	assert_int_equal(cached_pages_count(fd), 0);
+	block_device_close(device);
+	close(fd);
 }
 
 static void zeroing_leaves_holes_alone(void **state)
@@ -396,6 +436,7 @@ int main(void)
 		TEST(real_block_devices_conform),
 		TEST(two_writers_of_one_file_are_refused),
 		TEST(a_file_that_is_too_small_is_refused_for_reading),
+		TEST(what_is_cached_is_forgotten_at_opening),
 		TEST(zeroing_leaves_holes_alone),
 		TEST(holdback_wipes_first_and_commits_last),
 		TEST(small_images_are_held_back_whole),
