@@ -1,16 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 420
+# seconds: 900
 # The agent as PID 1 on disks that go wrong, beside the real server: one that fails a write in the
 # middle, one that fails a flush, one at a tenth of the usual speed. The first two end as failed, with
 # the cause on the server and nothing that boots; the slow one ends finished, and right.
-. "$(dirname "$0")/common.bash"
+. "$(dirname "$0")/vm.bash"
 
-lab_begin disk_faults
-vm_image image --tiny --data 32
-vm_import "$image" tiny
-lab_up || die "the server does not start: see $lab/server.log"
-image_bytes=$(stat -c %s "$image")
+lab_begin "vm-$name"
+tiny_image new --id new --data 32
+must server_is_up lab_up --drivers "$lab_drivers"
 slow_bytes_per_s=$((5 << 20)) # an emulated machine reads and writes some 50 MiB/s
 
 # A sector that will be written: the image has bytes there, far from head and tail.
@@ -49,48 +47,48 @@ machine() {
 		-device "$device,drive=disk,serial=SB-$name-disk"
 	lab_kernel "$name" "$lab/state/boot/kernel" "$lab/state/boot/initramfs" \
 		"swarmboot.server=http://$lab_server:8080" "BOOTIF=01-${lab_mac[$name]//:/-}" console=ttyS0
-	need "${name}_is_armed" vm_arm "$name" tiny
+	must "${name}_is_armed" arm_unseen "$name" new
 	lab_power_on "$name"
 }
 
 # fails_for NAME ERROR: it ends as failed with that error, known to the server soon after it decided.
 fails_for() {
 	local name=$1 error=$2 start
-	lab_wait_console "$name" "error: $error:" 150 || return 1
+	lab_wait_console "$name" "error: $error:" "$boot_seconds" || return 1
 	start=$SECONDS
-	lab_await 10 vm_state_is "$name" failed || return 1
-	note "$name: $(vm_field "$name" .error): $(vm_field "$name" .error_text)" \
+	lab_await 10 state_is "$name" failed || return 1
+	note "$name: $(seen "$name" .error): $(seen "$name" .error_text)" \
 		"(known after $((SECONDS - start)) s)"
-	is "$error" "$(vm_field "$name" .error)"
+	is "$error" "$(seen "$name" .error)"
 }
 tells_its_log() {
-	vm_show "$1" | jq -e '[.events[] | select(.kind == "failed") | .log // ""] |
+	shown "$1" '[.events[] | select(.kind == "failed") | .log // ""] |
 		any(contains("target: /dev/") and contains("Input/output error"))' >/dev/null
 }
-lists_its_disk() { is "SB-$1-disk" "$(vm_field "$1" '.disks[0].serial')"; }
+lists_its_disk() { is "SB-$1-disk" "$(shown "$1" '.disks[0].serial')"; }
 never_done() {
-	! vm_show "$1" | jq -e '[.events[].kind] | any(. == "finishing" or . == "finished")' >/dev/null &&
-		silent_about "$1" 'writing the first and last MiB|read back and right'
+	shown "$1" '[.events[].kind] | all(. != "finishing" and . != "finished")' >/dev/null &&
+		! lab_console_has "$1" 'writing the first and last MiB|read back and right'
 }
 
 machine bad_write scsi-hd "$(failing_write bad_write)"
 machine bad_flush virtio-blk-pci "$(failing_flush bad_flush)"
 check bad_write_ends_as_failed fails_for bad_write disk-write
 check bad_flush_ends_as_failed fails_for bad_flush disk-flush
-for name in bad_write bad_flush; do
-	check "${name}_tells_its_log" tells_its_log "$name"
-	check "${name}_lists_its_disk" lists_its_disk "$name"
-	check "${name}_boots_its_disk_then" lab_wait_console "$name" 'rebooting' 60
-	check "${name}_was_never_done" never_done "$name"
-	check "${name}_does_not_boot" cmp -n 1048576 "$lab/$name/disk.raw" /dev/zero
-	lab_power_cut "$name"
+for node in bad_write bad_flush; do
+	check "${node}_tells_its_log" tells_its_log "$node"
+	check "${node}_lists_its_disk" lists_its_disk "$node"
+	check "${node}_boots_its_disk_then" lab_wait_console "$node" 'rebooting' 100
+	check "${node}_was_never_done" never_done "$node"
+	check "${node}_does_not_boot" disk_head_is_zero "$node"
+	lab_power_cut "$node"
 done
 
 machine slow_disk virtio-blk-pci "$(slow slow_disk)"
-need slow_disk_ends_finished vm_await_state slow_disk "done" 240
-took_ms=$(vm_field slow_disk '.arm.stages.finish - .arm.stages.plan')
-note "slow_disk: $((took_ms / 1000)) s from plan to finish at $(mib $slow_bytes_per_s)/s"
+must slow_disk_ends_finished ends_as slow_disk "done" 400
+took_ms=$(seen slow_disk '.arm.stages.finish - .arm.stages.plan')
+note "slow_disk: $((took_ms / 1000)) s from plan to finish at $(in_mib $slow_bytes_per_s)/s"
 # Everything is read twice.
 check slow_disk_was_slow test "$took_ms" -ge $((2000 * image_bytes / slow_bytes_per_s))
-check slow_disk_is_the_image vm_same slow_disk "$image"
+check slow_disk_is_the_image disk_is_image slow_disk
 done_testing

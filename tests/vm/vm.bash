@@ -26,6 +26,8 @@ not_ok() {
 	failures=$((failures + 1))
 }
 
+note() { echo "# $*"; }
+
 # check NAME COMMAND...
 check() {
 	local what=$1
@@ -47,6 +49,13 @@ must() {
 }
 
 not() { ! "$@"; }
+is() { # WANTED GOT
+	[[ $1 == "$2" ]] && return 0
+	note "wanted: $1"
+	note "got:    $2"
+	return 1
+}
+in_mib() { printf '%d.%d MiB' $(($1 / mib)) $(($1 % mib * 10 / mib)); }
 
 # What happened, for the log of a failed test.
 explain() {
@@ -77,6 +86,8 @@ seen() {
 	lab_swarmboot status --json 2>/dev/null |
 		jq -r --arg id "${lab_mac[$1]}" ".nodes[]? | select(.id == \$id) | ($2) // empty"
 }
+# shown NAME FILTER: of the same with its disks and events, by jq; fails when that is false or null.
+shown() { lab_swarmboot node show "${lab_mac[$1]}" --json 2>/dev/null | jq -er "$2"; }
 state_is() { [[ $(seen "$1" .state) == "$2" ]]; }
 stage_is() { [[ $(seen "$1" .progress.stage) == "$2" ]]; }
 error_is() { [[ $(seen "$1" .error) == "$2" ]]; }
@@ -88,6 +99,33 @@ arm() {
 	local machine=$1
 	shift
 	lab_swarmboot arm "${lab_mac[$machine]}" "$@" >>"$lab/arm.log" 2>&1
+}
+
+# arm_unseen NAME IMAGE: as if it had been met before, without a boot for its inventory. Its disk is that
+# of the label "disk", as it is now.
+arm_unseen() {
+	local machine=$1
+	lab_run curl -fsS -m 10 -o /dev/null \
+		"http://$lab_server:8080/v1/boot?mac=${lab_mac[$machine]}" &&
+		arm "$machine" --image "$2" --disk "SB-$machine-disk" \
+			--size "$(stat -c %s "$lab/$machine/disk.raw")"
+}
+
+# ends_as NAME STATE SECONDS: fails at once when the machine has failed instead.
+ends_as() {
+	local deadline=$((SECONDS + $3)) state
+	while state=$(seen "$1" .state) && [[ $state != "$2" ]]; do
+		if [[ $state == failed ]]; then
+			note "$1 failed: $(seen "$1" .error): $(seen "$1" .error_text)"
+			return 1
+		fi
+		if ((SECONDS >= deadline)); then
+			note "$1 is '$state' after $3 s, not '$2'"
+			return 1
+		fi
+		sleep 0.3
+	done
+	[[ $state == "$2" ]]
 }
 
 # Imaging takes its course: the machine stands still at its reboot, with `done` on the server.
@@ -111,8 +149,24 @@ boots_from_disk() {
 	lab_wait_console "$1" "$2" "$boot_seconds" && lab_wait_console "$1" 'login:' 60
 }
 
-# With nothing to boot the firmware says so and stays there.
+# With nothing to boot, firmware tries the disk, finds nothing on it, says so and stays there.
 says_nothing_boots() {
-	lab_wait_console "$1" 'No bootable (device|option)|Start Boot Option|UiApp' "$boot_seconds" &&
-		! lab_console_has "$1" 'GRUB|ready on'
+	local tried='Boot failed: not a bootable disk' end='No bootable device'
+	if [[ ${lab_kind[$1]} == uefi ]]; then
+		tried='BdsDxe: failed to load Boot[0-9]+ "UEFI (Misc|.*SB-|.*DISK)' end='Shell>'
+	fi
+	lab_wait_console "$1" "$end" "$boot_seconds" && lab_console_has "$1" "$tried" &&
+		! lab_console_has "$1" 'GRUB|Linux version|ready on'
+}
+
+# slow_link NAME RATE: what it receives from now on. Programs on the host are faster than an emulated
+# machine: with this, "half" lasts long enough to be seen.
+slow_link() {
+	lab_run tc qdisc replace dev "$(lab_option "$1" tap '')" root \
+		tbf rate "$2" burst 200kb latency 100ms || die "cannot shape the link of $1"
+}
+
+# link_bytes NAME: that went to it over its cable so far.
+link_bytes() {
+	lab_run ip -json -stats link show dev "$(lab_option "$1" tap '')" | jq '.[0].stats64.tx.bytes'
 }
