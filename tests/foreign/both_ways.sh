@@ -78,8 +78,11 @@ metainfo opentracker-udp udp://10.77.0.9:6970
 
 start tracker "$BIN" tracker --listen 10.77.0.1:6969
 # opentracker drops its privileges and serves only what its list names.
-infohash=$(/usr/bin/python3 -c 'import libtorrent,sys; print(libtorrent.torrent_info(sys.argv[1]).info_hash())' "$WORK/http.torrent")
-mkdir "$WORK/ot" && echo "$infohash" >"$WORK/ot/list" && chmod -R a+rX "$WORK"
+# The infohash has the second of the import in it, so each file may have its own.
+mkdir "$WORK/ot" && /usr/bin/python3 -c '
+import libtorrent, sys
+for path in sys.argv[1:]:
+    print(libtorrent.torrent_info(path).info_hash())' "$WORK"/*.torrent >"$WORK/ot/list" && chmod -R a+rX "$WORK"
 start opentracker opentracker -i 10.77.0.9 -p 6970 -P 6970 -d "$WORK/ot" -w list -u nobody
 
 # client NAME METAINFO DIRECTORY ADDRESS: starts a foreign client that fetches what is missing and serves.
