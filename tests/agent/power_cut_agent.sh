@@ -65,7 +65,7 @@ for seed in 1 2 3; do
 	[ $seed = 3 ] && slow=,flush-delay-us=1500000
 	cut seed_$seed $seed $((WIPED + (60 + 2 * seed) * MIB)) "$slow"
 	check seed_${seed}_does_not_boot [ $zero_ends = 0 ]
-	check seed_${seed}_had_durable_bytes [ "$durable" -gt $((16 * MIB)) ]
+	check seed_${seed}_had_durable_bytes [ "$durable" -ge $((8 * MIB)) ]
 	check seed_${seed}_kept_every_durable_byte [ "$right" -ge $((durable - HELD)) ]
 	check seed_${seed}_fetches_at_most_32_MiB_again [ $came_again -le $UNFLUSHED_MAX ]
 done
