@@ -14,6 +14,14 @@ static bool wanted(const struct arm_wish *wish, const struct report_disk *disk)
 	return disk->eligible;
 }
 
+/* Two ways to one medium, as the node sees it too: a WWN is one disk's. */
+static bool same_medium(const struct report_disk *a, const struct report_disk *b)
+{
+	return a->eligible && b->eligible && same(a->wwn, b->wwn) &&
+	       strcmp(a->serial, b->serial) == 0 && a->size_bytes == b->size_bytes &&
+	       a->sector_bytes == b->sector_bytes;
+}
+
 /* Fits the pins that must hold on any disk. */
 static bool check(
 	const struct target_rule *target, const struct arm_wish *wish, struct failure *failure)
@@ -36,7 +44,7 @@ bool arm_choose(struct target_rule *target, const struct arm_wish *wish,
 	const struct report_disk *found = NULL;
 
 	for (uint32_t i = 0; i < disks_count; i++) {
-		if (!wanted(wish, &disks[i]))
+		if (!wanted(wish, &disks[i]) || (found != NULL && same_medium(found, &disks[i])))
 			continue;
 		if (found != NULL)
 			return failure_text(failure, ERROR_DISK_AMBIGUOUS,
@@ -66,7 +74,7 @@ bool arm_choose(struct target_rule *target, const struct arm_wish *wish,
 		return false;
 	/* A twin would make the node refuse: say it now. */
 	for (uint32_t i = 0; i < disks_count; i++)
-		if (&disks[i] != found && disks[i].eligible &&
+		if (&disks[i] != found && disks[i].eligible && !same_medium(found, &disks[i]) &&
 			disks[i].size_bytes == found->size_bytes &&
 			strcmp(disks[i].serial, found->serial) == 0 &&
 			strcmp(disks[i].wwn, found->wwn) == 0)

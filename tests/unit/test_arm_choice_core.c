@@ -108,6 +108,23 @@ static void twins_are_refused(void **state)
 	assert_refused(&wish, disks, 2, ERROR_DISK_AMBIGUOUS);
 }
 
+static void paths_to_one_disk_are_no_twins(void **state)
+{
+	struct report_disk disks[] = {
+		disk("A", "naa.5", 1000), disk("A", "naa.5", 1000), disk("A", "naa.5", 1000)};
+	struct arm_wish wish = usual();
+	struct target_rule target;
+
+	(void)state;
+	assert_true(arm_choose(&target, &wish, disks, 3, NULL));
+	assert_string_equal(target.wwn, "naa.5");
+	/* One name, but not one disk. */
+	disks[2].size_bytes = 2000;
+	assert_refused(&wish, disks, 3, ERROR_DISK_AMBIGUOUS);
+	disks[2] = disk("B", "naa.5", 1000);
+	assert_refused(&wish, disks, 3, ERROR_DISK_AMBIGUOUS);
+}
+
 static void without_inventory_everything_must_be_given(void **state)
 {
 	struct arm_wish wish = usual();
@@ -206,6 +223,7 @@ int main(void)
 		cmocka_unit_test(several_disks_need_a_name),
 		cmocka_unit_test(what_does_not_fit_is_refused),
 		cmocka_unit_test(twins_are_refused),
+		cmocka_unit_test(paths_to_one_disk_are_no_twins),
 		cmocka_unit_test(without_inventory_everything_must_be_given),
 		cmocka_unit_test(what_never_came_is_said),
 		cmocka_unit_test(eta_needs_a_rate),
