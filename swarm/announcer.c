@@ -11,6 +11,7 @@
 #define PAUSE_FIRST_NS	NS_PER_S
 #define PAUSE_SHIFT_MAX 6 /* about a minute */
 #define NUMWANT_MAX	200
+#define LONELY_NS	(15 * NS_PER_S)
 
 void announcer_create(struct swarm *s)
 {
@@ -54,6 +55,7 @@ static void succeeded(struct swarm *s, uint32_t interval_s)
 	to_front_of_tier(a, a->position);
 	a->position = 0;
 	a->failures_row = 0;
+	a->answered_ns = s->now_ns;
 	if (a->event == ANNOUNCE_STARTED)
 		a->started_said = true;
 	if (a->event == ANNOUNCE_COMPLETED)
@@ -122,12 +124,18 @@ static uint32_t numwant(const struct swarm *s)
 	return (uint32_t)u64_min(2 * (uint64_t)s->limits.peers_wanted, NUMWANT_MAX);
 }
 
-/* A pending event does not wait for the interval, only for the pause after failures. */
-static uint64_t due_ns(const struct announcer *a)
+/* A pending event does not wait for the interval, only for the pause after failures; and who lacks
+ * pieces and has nobody to ask does not wait out a foreign tracker's half an hour. */
+static uint64_t due_ns(const struct swarm *s)
 {
+	const struct announcer *a = &s->announcer;
+	bool lonely = s->peers_used_count == 0 && s->durable_count < s->pieces_count;
 	bool urgent = a->stopped_due || (a->completed_due && a->failures_row == 0);
 
-	return urgent || a->position > 0 ? 0 : a->next_ns;
+	if (urgent || a->position > 0)
+		return 0;
+	return lonely && a->failures_row == 0 ? u64_min(a->next_ns, a->answered_ns + LONELY_NS)
+					      : a->next_ns;
 }
 
 bool announcer_work(struct swarm *s)
@@ -138,8 +146,8 @@ bool announcer_work(struct swarm *s)
 	if (!s->started || s->settings.trackers_count == 0 || a->outstanding ||
 		(s->stopped && !a->stopped_due))
 		return false;
-	if (s->now_ns < due_ns(a)) {
-		wake_at(s, due_ns(a));
+	if (s->now_ns < due_ns(s)) {
+		wake_at(s, due_ns(s));
 		return false;
 	}
 	a->event = event_due(a);

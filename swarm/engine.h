@@ -250,6 +250,7 @@ struct announcer {
 	bool stopped_due;
 	enum announce_event event; /* of the announce that is out */
 	uint64_t next_ns;
+	uint64_t answered_ns;
 };
 
 /* How many peers are served at a time, found by trying. */

@@ -111,6 +111,8 @@ static void free_number(struct swarm *s, uint32_t peer)
 	while (s->peers_top > 0 && s->peers[s->peers_top - 1].state == PEER_FREE)
 		s->peers_top--;
 	s->work |= WORK_CONNECT;
+	if (s->peers_used_count == 0)
+		s->work |= WORK_ANNOUNCE;
 }
 
 /* Takes back all that others may have from it, or hope to get. */

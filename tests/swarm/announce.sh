@@ -76,6 +76,29 @@ body = urllib.request.urlopen("http://127.0.0.1:6969/announce?" + query, timeout
 sys.exit(b"8:completei0e" not in body)
 PYTHON
 
+# A node that comes first does not wait out a long interval for the seed that comes after it. The
+# seed is complete and calls nobody, so that only another announce of the node brings them together.
+start patient "$BIN" tracker --listen 127.0.0.1:6980 --interval 1800s
+patient=$pid
+until_true 10 listening 6980
+metainfo --tracker http://127.0.0.1:6980/announce
+known_to_the_tracker() {
+	/usr/bin/python3 - "$INFOHASH" <<'PYTHON'
+import sys, urllib.parse, urllib.request
+query = urllib.parse.urlencode({"info_hash": bytes.fromhex(sys.argv[1])})
+body = urllib.request.urlopen("http://127.0.0.1:6980/scrape?" + query, timeout=10).read()
+sys.exit(b"10:incompletei1e" not in body)
+PYTHON
+}
+fetch early 7780
+early=$pid
+until_true 10 known_to_the_tracker
+seed late 7781
+finish "$early" 40
+check who_comes_first_asks_again both [ "$status" = 0 ] -- same early.img
+kill "$patient"
+finish "$patient" 10
+
 # The tracker dies when everybody knows everybody.
 metainfo --tracker http://127.0.0.1:6969/announce
 seed origin 7790
