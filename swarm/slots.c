@@ -10,16 +10,24 @@
  */
 #include "swarm/engine.h"
 
-#define SLOT_MIN_NS  (500 * NS_PER_MS) /* from a choke to the next unchoke of one peer */
-#define TURN_BYTES   MIB
-#define TURN_IDLE_NS (300 * NS_PER_MS) /* a turn that is not used ends */
-#define SLOTS_MIN    6
-#define NEED_STEPS   16
-#define EPOCH_NS     (400 * NS_PER_MS)
-#define PROBE_EPOCHS 4
+#define SLOT_MIN_NS   (500 * NS_PER_MS) /* from a choke to the next unchoke of one peer */
+#define TURN_BYTES    MIB
+#define TURN_IDLE_NS  (300 * NS_PER_MS) /* a turn that is not used ends */
+#define SLOTS_MIN     6
+#define SLOTS_FOR_ALL 16 /* no more peers than these: nobody waits */
+#define NEED_STEPS    16
+#define EPOCH_NS      (400 * NS_PER_MS)
+#define PROBE_EPOCHS  4
 
+/* A few peers all have a slot: going round costs more than it brings. */
 static uint32_t slots_max(const struct swarm *s)
 {
+	uint32_t interested_count = 0;
+
+	for (uint32_t i = 0; i < s->peers_top; i++)
+		interested_count += s->peers[i].state == PEER_OPEN && s->peers[i].peer_interested;
+	if (interested_count <= SLOTS_FOR_ALL)
+		return s->limits.upload_slots;
 	return (uint32_t)u64_min(s->climb.slots, s->limits.upload_slots);
 }
 
