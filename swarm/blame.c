@@ -70,7 +70,7 @@ void blame_good(struct swarm *s, uint32_t buffer)
 
 /* ---- bans ---- */
 
-static bool is_loopback(const struct peer_address *address)
+bool is_loopback(const struct peer_address *address)
 {
 	static const uint8_t loopback6[16] = {[15] = 1};
 
@@ -131,13 +131,18 @@ static void ban(struct swarm *s, const struct peer_address *address, const char 
 	offender->until_ns = NEVER;
 }
 
-void peer_offends(struct swarm *s, uint32_t peer, const char *reason)
+void note_offence(struct swarm *s, uint32_t peer)
 {
 	struct offender *offender = note_offender(s, &s->peers[peer].address);
 	uint64_t pause_ns = PAUSE_FIRST_NS << u64_min(offender->strikes++, PAUSE_SHIFT_MAX);
 
 	if (offender->until_ns != NEVER)
 		offender->until_ns = s->now_ns + pause_ns;
+}
+
+void peer_offends(struct swarm *s, uint32_t peer, const char *reason)
+{
+	note_offence(s, peer);
 	peer_close(s, peer, reason);
 }
 

@@ -462,6 +462,8 @@ bool blame_sender(struct swarm *s, uint32_t buffer, uint32_t peer);
 void blame_good(struct swarm *s, uint32_t buffer);
 void blame_bad(struct swarm *s, uint32_t buffer);
 bool barred(const struct swarm *s, const struct peer_address *address);
+bool is_loopback(const struct peer_address *address);
+void note_offence(struct swarm *s, uint32_t peer);
 void peer_offends(struct swarm *s, uint32_t peer, const char *reason);
 
 /* durability.c */

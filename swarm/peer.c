@@ -9,6 +9,8 @@
 #define HANDSHAKE_TIMEOUT_NS (15 * NS_PER_S)
 #define IDLE_TIMEOUT_NS	     (150 * NS_PER_S)
 #define KEEP_ALIVE_NS	     (100 * NS_PER_S)
+#define USELESS_NS	     (30 * NS_PER_S)
+#define PER_MACHINE_MAX	     8
 #define ORIGIN_LOOK_NS	     NS_PER_S
 
 enum peer_event {
@@ -88,15 +90,44 @@ uint32_t peer_new(struct swarm *s, const struct peer_address *address, bool outg
 	return peer;
 }
 
+/* All numbers are taken: somebody who has been of no use for a while goes, and the next one who
+ * knocks gets in. */
+static void make_room(struct swarm *s)
+{
+	for (uint32_t i = 0; i < s->peers_top; i++) {
+		const struct peer *p = &s->peers[i];
+
+		if (p->state == PEER_OPEN && !p->useful && s->now_ns >= p->state_ns + USELESS_NS) {
+			peer_close(s, i, "of no use, and others want in");
+			return;
+		}
+	}
+}
+
+static bool too_many_from(const struct swarm *s, const struct peer_address *address)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < s->peers_top; i++)
+		count += s->peers[i].state != PEER_FREE &&
+			 memcmp(s->peers[i].address.ip, address->ip, sizeof(address->ip)) == 0;
+	return count >= PER_MACHINE_MAX && !is_loopback(address);
+}
+
 void peer_accept(struct swarm *s, const struct swarm_input *input)
 {
 	uint32_t peer = SWARM_PEER_NONE;
 
-	if (!s->stopped && !barred(s, &input->address))
-		peer = peer_new(s, &input->address, false);
+	*input->accepted_peer = SWARM_PEER_NONE;
+	if (s->stopped || barred(s, &input->address) || too_many_from(s, &input->address))
+		return;
+	peer = peer_new(s, &input->address, false);
+	if (peer == SWARM_PEER_NONE) {
+		make_room(s);
+		return;
+	}
 	*input->accepted_peer = peer;
-	if (peer != SWARM_PEER_NONE)
-		*input->accepted_generation = s->peers[peer].generation;
+	*input->accepted_generation = s->peers[peer].generation;
 }
 
 /* ---- the end of a connection ---- */

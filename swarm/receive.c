@@ -50,12 +50,9 @@ static enum swarm_place place(struct swarm *s, uint32_t peer, const struct peer_
 	return SWARM_PLACE_BUFFER;
 }
 
-enum swarm_place swarm_place_block(struct swarm *s, uint32_t peer, uint32_t generation,
+static enum swarm_place place_block(struct swarm *s, uint32_t peer,
 	const struct peer_message *piece, uint32_t *buffer, uint32_t *offset_bytes)
 {
-	if (peer >= s->limits.peers_max || s->peers[peer].generation != generation ||
-		s->peers[peer].state != PEER_OPEN)
-		return SWARM_PLACE_DISCARD;
 	struct peer *p = &s->peers[peer];
 
 	if (piece->index >= s->pieces_count || piece->length == 0 || p->receiving ||
@@ -84,6 +81,19 @@ enum swarm_place swarm_place_block(struct swarm *s, uint32_t peer, uint32_t gene
 	if (at != BLOCK_NONE)
 		request_remove(s, peer, at);
 	*offset_bytes = piece->begin;
+	return answer;
+}
+
+enum swarm_place swarm_place_block(struct swarm *s, uint32_t peer, uint32_t generation,
+	const struct peer_message *piece, uint32_t *buffer, uint32_t *offset_bytes)
+{
+	if (peer >= s->limits.peers_max || s->peers[peer].generation != generation ||
+		s->peers[peer].state != PEER_OPEN)
+		return SWARM_PLACE_DISCARD;
+	enum swarm_place answer = place_block(s, peer, piece, buffer, offset_bytes);
+
+	if (answer == SWARM_PLACE_VIOLATION)
+		note_offence(s, peer);
 	return answer;
 }
 

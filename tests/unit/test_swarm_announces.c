@@ -89,7 +89,7 @@ static void the_tracker_that_answers_moves_to_the_front(void **state)
 static void intervals_are_clamped(void **state)
 {
 	(void)state;
-	begin(1, false);
+	begin(1, true);
 	reply(taken_announce().tracker, true, 0);
 	rig_pass(&rig, 800 * NS_PER_MS);
 	assert_int_equal(rig_count(&rig, SWARM_EFFECT_ANNOUNCE), 0);
@@ -98,6 +98,15 @@ static void intervals_are_clamped(void **state)
 	rig_pass(&rig, 20 * 60 * NS_PER_S);
 	assert_int_equal(rig_count(&rig, SWARM_EFFECT_ANNOUNCE), 0);
 	rig_pass(&rig, 11 * 60 * NS_PER_S);
+	assert_int_equal(rig_count(&rig, SWARM_EFFECT_ANNOUNCE), 1);
+}
+
+static void who_lacks_pieces_and_has_nobody_to_ask_does_not_wait_long(void **state)
+{
+	(void)state;
+	begin(1, false);
+	reply(taken_announce().tracker, true, 1800);
+	rig_pass(&rig, 16 * NS_PER_S);
 	assert_int_equal(rig_count(&rig, SWARM_EFFECT_ANNOUNCE), 1);
 }
 
@@ -235,6 +244,8 @@ int main(void)
 		cmocka_unit_test_teardown(all_trackers_are_tried_within_one_announce, end),
 		cmocka_unit_test_teardown(the_tracker_that_answers_moves_to_the_front, end),
 		cmocka_unit_test_teardown(intervals_are_clamped, end),
+		cmocka_unit_test_teardown(
+			who_lacks_pieces_and_has_nobody_to_ask_does_not_wait_long, end),
 		cmocka_unit_test_teardown(pauses_grow_while_nobody_answers, end),
 		cmocka_unit_test_teardown(completion_and_stop_are_announced, end),
 		cmocka_unit_test_teardown(a_seed_never_says_completed, end),

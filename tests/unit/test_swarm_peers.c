@@ -242,6 +242,39 @@ static void blocks_that_nobody_asked_for_are_discarded_then_a_violation(void **s
 	assert_in_range(count, 1, 100);
 }
 
+static void one_machine_cannot_take_all_connections(void **state)
+{
+	struct guest guest;
+	uint32_t accepted = 0;
+
+	(void)state;
+	begin_leech();
+	for (uint16_t port = 1; port <= 64; port++) {
+		struct peer_address address = guest_address(2);
+
+		address.port = port;
+		rig_feed(&rig, &(struct swarm_input){.kind = SWARM_IN_ACCEPTED,
+				       .address = address,
+				       .accepted_peer = &guest.peer,
+				       .accepted_generation = &guest.generation});
+		accepted += guest.peer != SWARM_PEER_NONE;
+	}
+	assert_int_equal(accepted, 8);
+	assert_int_not_equal(guest_come(&rig, 3, true).peer, SWARM_PEER_NONE);
+}
+
+static void idlers_make_room_for_others(void **state)
+{
+	(void)state;
+	begin_leech();
+	for (uint8_t i = 1; i <= 64; i++)
+		assert_int_not_equal(guest_come(&rig, i, true).peer, SWARM_PEER_NONE);
+	assert_int_equal(guest_come(&rig, 100, true).peer, SWARM_PEER_NONE);
+	rig_pass(&rig, 31 * NS_PER_S);
+	assert_int_equal(guest_come(&rig, 100, true).peer, SWARM_PEER_NONE);
+	assert_int_not_equal(guest_come(&rig, 100, true).peer, SWARM_PEER_NONE);
+}
+
 static void a_malformed_block_is_a_violation(void **state)
 {
 	(void)state;
@@ -356,6 +389,8 @@ int main(void)
 		cmocka_unit_test_teardown(a_flood_of_hopeless_requests_ends, end),
 		cmocka_unit_test_teardown(
 			blocks_that_nobody_asked_for_are_discarded_then_a_violation, end),
+		cmocka_unit_test_teardown(one_machine_cannot_take_all_connections, end),
+		cmocka_unit_test_teardown(idlers_make_room_for_others, end),
 		cmocka_unit_test_teardown(a_malformed_block_is_a_violation, end),
 		cmocka_unit_test_teardown(does_not_talk_to_itself, end),
 		cmocka_unit_test_teardown(two_connections_to_one_node_become_one, end),
