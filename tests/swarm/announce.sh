@@ -77,7 +77,7 @@ sys.exit(b"8:completei0e" not in body)
 PYTHON
 
 # A node that comes first does not wait out a long interval for the seed that comes after it. The
-# seed is complete and calls nobody, so that only another announce of the node brings them together.
+# seed is announced by hand and calls nobody: only another announce of the node brings them together.
 start patient "$BIN" tracker --listen 127.0.0.1:6980 --interval 1800s
 patient=$pid
 until_true 10 listening 6980
@@ -93,7 +93,13 @@ PYTHON
 fetch early 7780
 early=$pid
 until_true 10 known_to_the_tracker
-seed late 7781
+seed late 7781 --tracker http://127.0.0.1:6972/announce
+/usr/bin/python3 - "$INFOHASH" <<'PYTHON'
+import sys, urllib.parse, urllib.request
+query = urllib.parse.urlencode({"info_hash": bytes.fromhex(sys.argv[1]), "peer_id": "-XX0000-abcdefghijkl",
+                                "port": 7781, "left": 0, "uploaded": 0, "downloaded": 0, "compact": 1})
+urllib.request.urlopen("http://127.0.0.1:6980/announce?" + query, timeout=10).read()
+PYTHON
 finish "$early" 40
 check who_comes_first_asks_again both [ "$status" = 0 ] -- same early.img
 kill "$patient"
