@@ -2,6 +2,7 @@
 /* Lines for the person in front of the machine: where it is, and a bar every few seconds. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 #include "initramfs/agent.h"
 #include "lib/log.h"
@@ -30,6 +31,17 @@ static void show_failure(const struct agent *agent)
 
 	log_error("%s: %s", error_name(failure->error), failure->text);
 	show_disks(agent);
+}
+
+/* What a machine needs for this image, for whoever plans with small ones. */
+static void show_memory(void)
+{
+	struct rusage usage;
+	char most[UNITS_TEXT_MAX];
+
+	if (getrusage(RUSAGE_SELF, &usage) == 0)
+		log_info("memory: at most %s of the agent were resident",
+			size_format(most, (uint64_t)usage.ru_maxrss * KIB));
 }
 
 void agent_show_state(struct agent *agent, enum agent_state before)
@@ -62,6 +74,7 @@ void agent_show_state(struct agent *agent, enum agent_state before)
 	case AGENT_FINISHED:
 		log_info("image %s is on %s, read back and right", agent->plan.image,
 			agent->target.disk.name);
+		show_memory();
 		break;
 	case AGENT_FAILED:
 		show_failure(agent);

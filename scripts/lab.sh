@@ -240,6 +240,11 @@ lab_disk() {
 	lab_disks[$name]+=" wwn=$(lab_option_of wwn '' "$@")"$'\n'
 }
 
+# lab_take_disk NAME LABEL: takes that disk out of the machine, from the next power on; its file stays.
+lab_take_disk() {
+	lab_disks[$1]=$(grep -v "^$2 " <<<"${lab_disks[$1]}" || true)$'\n'
+}
+
 # lab_change NAME OPTION...: other options from the next power on.
 lab_change() {
 	local name=$1

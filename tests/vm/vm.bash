@@ -128,6 +128,29 @@ ends_as() {
 	[[ $state == "$2" ]]
 }
 
+# refuses NAME ERROR: it ends as failed for that, and the server knows it within 10 s of the decision.
+refuses() {
+	local machine=$1 error=$2 start
+	lab_wait_console "$machine" "error: $error:" "$boot_seconds" || return 1
+	start=$SECONDS
+	lab_await 10 state_is "$machine" failed || return 1
+	note "$machine: $error: $(seen "$machine" .error_text) (known after $((SECONDS - start)) s)"
+	is "$error" "$(seen "$machine" .error)"
+}
+# serials_are NAME SERIAL...: of the disks that the server knows it has, in any order.
+serials_are() {
+	local machine=$1
+	shift
+	is "$(printf '%s\n' "$@" | sort | xargs)" \
+		"$(shown "$machine" '.disks[].serial' | sort | xargs)"
+}
+
+# boots_directly NAME: it boots kernel and initramfs of the server without firmware's network boot.
+boots_directly() {
+	lab_kernel "$1" "$lab/state/boot/kernel" "$lab/state/boot/initramfs" \
+		"swarmboot.server=http://$lab_server:8080" "BOOTIF=01-${lab_mac[$1]//:/-}" console=ttyS0
+}
+
 # Imaging takes its course: the machine stands still at its reboot, with `done` on the server.
 imaged_and_held() {
 	lab_await "$2" state_is "$1" imaging || return 1
