@@ -101,14 +101,14 @@ arm() {
 	lab_swarmboot arm "${lab_mac[$machine]}" "$@" >>"$lab/arm.log" 2>&1
 }
 
-# arm_unseen NAME IMAGE: as if it had been met before, without a boot for its inventory. Its disk is that
-# of the label "disk", as it is now.
+# arm_unseen NAME IMAGE [SERIAL SIZE]: as if it had been met before, without a boot for its inventory. Its
+# disk is that of the label "disk", as it is now.
 arm_unseen() {
-	local machine=$1
+	local machine=$1 serial=${3:-SB-$1-disk} size=${4:-}
+	[[ -n $size ]] || size=$(stat -c %s "$lab/$machine/disk.raw")
 	lab_run curl -fsS -m 10 -o /dev/null \
 		"http://$lab_server:8080/v1/boot?mac=${lab_mac[$machine]}" &&
-		arm "$machine" --image "$2" --disk "SB-$machine-disk" \
-			--size "$(stat -c %s "$lab/$machine/disk.raw")"
+		arm "$machine" --image "$2" --disk "$serial" --size "$size"
 }
 
 # ends_as NAME STATE SECONDS: fails at once when the machine has failed instead.
