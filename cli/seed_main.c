@@ -14,6 +14,7 @@ struct seed_options {
 	const char *from;
 	const char *listen;
 	const char *progress;
+	const char *faults;
 	bool verify;
 	struct transfer_run run;
 };
@@ -36,6 +37,8 @@ static enum parse_result parse(
 		{"progress", OPTION_TEXT, &options->progress, "json",
 			"one JSON object a line on standard output"},
 		{"verbose", OPTION_FLAG, &options->run.verbose, NULL, "say more on standard error"},
+		{"faults", OPTION_TEXT, &options->faults, "SPEC",
+			"inject disk faults, for tests (read-error-at=OFFSET, ...)"},
 		{"seed-of-choices", OPTION_COUNT, &options->run.seed_of_choices, "N",
 			"repeatable random choices"},
 		{0},
@@ -100,6 +103,22 @@ static bool verify(struct block_device *device, const struct metainfo *metainfo,
 	return right;
 }
 
+static bool open_source(struct seed_options *options, struct failure *failure)
+{
+	struct block_device *device = block_device_open(options->from, false, 0, failure);
+
+	if (device != NULL && options->faults != NULL) {
+		struct block_device *faults =
+			block_device_faults_open(device, options->faults, failure);
+
+		if (faults == NULL)
+			block_device_close(device);
+		device = faults;
+	}
+	options->run.device = device;
+	return device != NULL;
+}
+
 int seed_main(int argc, char **argv)
 {
 	struct seed_options options = {.run = {.command = "seed", .seed = true, .stay = true}};
@@ -118,8 +137,7 @@ int seed_main(int argc, char **argv)
 	}
 	if (check_options(&options, &failure) &&
 		metainfo_file_open(&file, metainfo_path, &failure) &&
-		(options.run.device = block_device_open(options.from, false, 0, &failure)) !=
-			NULL &&
+		open_source(&options, &failure) &&
 		(!options.verify ||
 			verify(options.run.device, &file.metainfo, options.run.json, &failure))) {
 		options.run.metainfo = &file.metainfo;

@@ -42,9 +42,7 @@ mends corrupt_once corrupt-at=7000000 --readback
 check corrupt_piece_was_found [ "$(last corrupt_once pieces_bad)" = 1 ]
 
 # A seed that cannot read one piece serves the rest.
-fetch whole 7350 --peer 127.0.0.1:7300 --stay --memory 2MiB \
-	--faults read-error-at=20000000
-until_true 60 has_event whole complete
+seed bad_seed 7350 --faults read-error-at=20000000
 fetch from_bad_seed 7351 --peer 127.0.0.1:7350
 until_true 60 at_least from_bad_seed bytes_durable $((31 * 1048576))
 check all_but_the_unreadable_piece_came [ $? = 0 ]
