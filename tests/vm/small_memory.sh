@@ -61,9 +61,9 @@ images_in() { # NAME MEMORY-MIB
 	lab_power_cut "$1"
 	rm "$lab/$1/disk.raw"
 }
-images_in all_drivers_512 512
+images_in all512 512
 lab_stop server
 must server_is_up_with_few_drivers lab_up --drivers "$own_drivers"
 check few_drivers_are_served cmp "$lab/own.img" "$lab/state/boot/initramfs"
-images_in own_drivers_256 256
+images_in own256 256
 done_testing
