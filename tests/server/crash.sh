@@ -82,7 +82,7 @@ again
 check disarm_survives boots_local $MAC
 check old_agent_is_told_to_stop is 1 "$(field "$(finishing)" abort)"
 arm_it
-node $MAC report failed arm="$arm" error=disk-write "text=it broke" >/dev/null
+node $MAC report failed arm="$arm" error=disk-write "text=it broke" "$DISK" >/dev/null
 again
 check failure_survives is "failed disk-write" "$(sb node show $MAC --json | jq -r '"\(.state) \(.error)"')"
 check failed_boots_local boots_local $MAC
