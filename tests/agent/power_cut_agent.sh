@@ -60,7 +60,8 @@ cut() {
 
 begin
 for seed in 1 2 3; do
-	# The last one flushes so slowly that as much waits as ever may, and is cut just before 32 MiB do.
+	# The last one flushes so slowly that as much waits as ever may. How much of it the cut takes
+	# depends on the moment; that the bound can break is shown by the counter-proof below.
 	slow=
 	[ $seed = 3 ] && slow=,flush-delay-us=1500000
 	cut seed_$seed $seed $((WIPED + (60 + 2 * seed) * MIB)) "$slow"
@@ -69,7 +70,6 @@ for seed in 1 2 3; do
 	check seed_${seed}_kept_every_durable_byte [ "$right" -ge $((durable - HELD)) ]
 	check seed_${seed}_fetches_at_most_32_MiB_again [ $came_again -le $UNFLUSHED_MAX ]
 done
-check slow_flushes_put_much_at_risk [ $came_again -gt $((8 * MIB)) ]
 
 # The counter-proof: a flush that does nothing, and every promise is broken.
 cut flushless 4 $((WIPED + 64 * MIB)) ,drop-flush
