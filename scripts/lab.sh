@@ -36,7 +36,8 @@ lab_begin() {
 	trap lab_end EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
-	lab_sockets=$(mktemp -d /tmp/sb-lab.XXXXXX)
+	lab_sweep
+	lab_sockets=$(mktemp -d "/tmp/sb-lab.$$.XXXXXX") # short: the path of a socket has 107 bytes at most
 	ip netns add "$lab_namespace"
 	lab_run ip link set lo up
 	# No spanning tree: a port forwards at once.
@@ -44,6 +45,24 @@ lab_begin() {
 	lab_run ip address add "$lab_server/24" dev "$lab_interface"
 	lab_run ip link set "$lab_interface" up
 	lab_choose_accelerator
+}
+
+# What runs left that were killed so hard that they could not clean up. (Their processes died with them.)
+lab_sweep() {
+	local each pid
+	for each in $(ip netns list | awk '{ print $1 }') /tmp/sb-lab.*; do
+		case $each in
+		sb-*-*) pid=${each##*-} ;;
+		/tmp/sb-lab.*.*) pid=${each#/tmp/sb-lab.} pid=${pid%%.*} ;;
+		*) continue ;;
+		esac
+		[[ $pid =~ ^[0-9]+$ && ! -d /proc/$pid ]] || continue
+		if [[ $each == /* ]]; then
+			rm -rf --one-file-system "$each"
+		else
+			ip netns delete "$each" 2>/dev/null || true
+		fi
+	done
 }
 
 # Ends every process that the run started and takes the LAN away; keeps *.log.
