@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the engine remembers of each piece, buffer, block, peer and address. */
+#ifndef SWARM_STATE_H
+#define SWARM_STATE_H
+
+#include "lib/rng.h"
+#include "swarm/picker.h"
+#include "swarm/swarm.h"
+
+#define BLOCK_NONE	   UINT32_MAX
+#define ADDRESS_NONE	   UINT32_MAX
+#define NEVER		   UINT64_MAX
+#define HOLDERS_MAX	   2   /* peers that one block is asked from at a time */
+#define SENDERS_MAX	   32  /* peers that may contribute to one piece */
+#define SUGGESTED_MAX	   32  /* open suggestions of an origin, and grants of one to a peer */
+#define SENDS_MAX	   32  /* SEND_BLOCKs to one peer that are not answered */
+#define OFFENDERS_MAX	   256 /* who is free again soonest is forgotten first */
+#define ALLOCATIONS_MAX	   32
+#define TRACKERS_MAX	   64
+#define EXTENDED_BYTES_MAX 256
+
+/* ---- pieces ---- */
+
+/* A piece is in at most one of these; the heads lie behind the pieces in swarm.pieces. */
+enum piece_list {
+	LIST_QUEUED,   /* VERIFIED, to be written */
+	LIST_WRITING,  /* VERIFIED, WRITE not answered */
+	LIST_DIRTY,    /* WRITTEN after the latest FLUSH was issued */
+	LIST_FLUSHING, /* WRITTEN before it */
+	LIST_SETTLED,  /* flushed; PIECE_DURABLE is still to be said */
+	LISTS_COUNT
+};
+
+struct piece {
+	uint32_t leader;    /* the first piece with the same content; often itself */
+	uint32_t next_same; /* ring through the pieces with the same content */
+	uint32_t list_next; /* itself: in no list */
+	uint32_t list_previous;
+	uint32_t have_next; /* queue of pieces to announce */
+	uint32_t buffer;    /* leader only: collects or holds the content */
+	uint8_t state;	    /* enum swarm_piece_state */
+	bool zero;
+	bool writing; /* WRITE not answered */
+	bool doomed;  /* lost while writing: missing whatever the answer */
+	bool counted; /* in undurable_bytes */
+	bool have_queued;
+	bool suspect; /* leader only: failed its hash; to be fetched from one peer */
+};
+
+/* ---- buffers ---- */
+
+enum buffer_state {
+	BUFFER_FREE,
+	BUFFER_ARRIVING,
+	BUFFER_HASHING,
+	BUFFER_HOLDING,	 /* verified content: being written, or kept for serving */
+	BUFFER_DRAINING, /* given up, but a peer's block is still on its way into it */
+};
+
+enum block_state { BLOCK_WANTED, BLOCK_RECEIVING, BLOCK_RECEIVED };
+
+struct block {
+	uint16_t holders[HOLDERS_MAX]; /* peers with an open request for it */
+	uint8_t holders_count;
+	uint8_t state;
+};
+
+struct sender {
+	uint32_t peer;
+	uint32_t generation;
+	struct peer_address address;
+};
+
+struct buffer {
+	enum buffer_state state;
+	uint32_t piece;
+	uint32_t blocks_count;
+	uint32_t blocks_free; /* WANTED without holders */
+	uint32_t free_from;   /* no such block before this one */
+	uint32_t blocks_received;
+	uint32_t receiving_count; /* blocks on their way in */
+	uint32_t sends_count;	  /* SEND_BLOCKs not answered */
+	uint32_t writes_count;	  /* pieces of this content QUEUED or WRITING */
+	uint32_t exclusive_peer;  /* only this one may fill it, or PEER_NONE */
+	uint64_t progress_ns;	  /* when it was begun or last got a block */
+	uint64_t used_ns;	  /* the smallest is evicted first */
+	uint32_t senders_count;
+	struct sender senders[SENDERS_MAX];
+};
+
+/* ---- peers ---- */
+
+enum peer_state {
+	PEER_FREE,
+	PEER_CONNECTING,
+	PEER_GREETING, /* TCP is up, the other's handshake is awaited */
+	PEER_OPEN,
+	PEER_CLOSING, /* DISCONNECT is still to be said */
+	PEER_STATES
+};
+
+struct request {
+	uint32_t buffer;
+	uint32_t block;
+	uint64_t sent_ns;
+	uint64_t due_ns; /* late from then on */
+};
+
+struct incoming {
+	uint32_t index;
+	uint32_t begin;
+	uint32_t length;
+};
+
+struct outgoing_block {
+	struct incoming what;
+	uint32_t buffer;
+	bool cancelled;
+};
+
+struct grant {
+	uint32_t piece;
+	uint32_t requested_bytes;
+	uint64_t given_ns;
+};
+
+struct peer {
+	enum peer_state state;
+	uint32_t generation;
+	const char *close_reason;
+	struct peer_address address;
+	uint32_t address_index; /* in the book, or ADDRESS_NONE */
+	bool useful;		/* something of worth has passed, either way */
+	bool needless;		/* closed because both sides are complete */
+	uint8_t id[PEER_ID_BYTES];
+	uint64_t state_ns;    /* when it came into its state */
+	uint64_t received_ns; /* last sign of life */
+	uint64_t sent_ns;
+
+	bool outgoing;
+	bool fast;     /* BEP 6 */
+	bool extended; /* BEP 10 */
+	bool own;      /* speaks our keys */
+	bool origin;
+	bool all_seen;	/* said HAVE_ALL: counted in seeds_count, not piece by piece */
+	bool have_seen; /* has said what it has, at least in part */
+	bool am_interested;
+	bool peer_choking;
+	bool peer_interested;
+	bool unchoked; /* holds an upload slot */
+	uint8_t id_donthave;
+	uint32_t request_bytes_max;
+	uint32_t requests_max; /* what it says it queues */
+
+	struct bitset has;
+	uint32_t has_count;
+	uint32_t useful_count;	  /* pieces it has that we lack */
+	uint32_t startable_count; /* of these, not begun */
+
+	/* What we asked it for. A ring, oldest first. */
+	struct request *requests;
+	uint32_t requests_first;
+	uint32_t requests_count;
+	uint32_t buffer;	 /* the one it works on, or BUFFER_NONE */
+	uint32_t stale_blocks;	 /* given up, may still come */
+	uint32_t surplus_blocks; /* came unasked */
+	uint32_t rejects_row;
+	uint64_t choked_ns;	 /* when it last choked us */
+	uint64_t quiet_until_ns; /* ask nothing before */
+	bool snubbed;		 /* was late: one request at a time */
+	bool probation;		 /* was among the senders of a bad piece: whole pieces alone only */
+	uint32_t late_row;
+	uint64_t rate_bytes_per_s;
+	uint64_t latency_ns;	 /* smoothed, request to block */
+	uint64_t latency_min_ns; /* 0: none seen */
+	uint64_t window_ns;	 /* start of the rate's window */
+	uint64_t window_bytes;
+	bool receiving;
+	uint32_t receiving_buffer;
+	uint32_t receiving_block;
+	uint64_t receiving_ns;
+	uint64_t receiving_asked_ns; /* 0: it comes late, its request was given up */
+	uint32_t suggested[SUGGESTED_MAX];
+	uint32_t suggested_count;
+
+	/* What it asks us for. A ring, oldest first. */
+	struct incoming *incoming;
+	uint32_t incoming_first;
+	uint32_t incoming_count;
+	uint32_t idle_bitfields; /* late ones that said nothing new */
+	uint32_t idle_requests;	 /* requests that could not be served, since the last that could */
+	bool rejecting;		 /* choked: say REJECT for all that is queued */
+	struct outgoing_block sends[SENDS_MAX];
+	uint32_t sends_count;
+	uint64_t slot_ns;      /* when it was last choked or unchoked */
+	uint64_t turn_bytes;   /* sent since it was unchoked */
+	uint32_t turn_piece;   /* of the last block */
+	struct bitset covered; /* origin only: pieces it has or that are granted to it */
+	struct grant grants[SUGGESTED_MAX];
+	uint32_t grants_count;
+};
+
+/* ---- addresses ---- */
+
+struct known_address {
+	struct peer_address address;
+	uint32_t next; /* in its hash chain */
+	uint32_t peer; /* connected or connecting, or PEER_NONE */
+	uint32_t failures;
+	uint64_t next_try_ns;
+	bool self;
+};
+
+struct offender {
+	struct peer_address address;
+	uint32_t strikes;
+	uint64_t until_ns; /* no connection before; NEVER: it sent wrong data */
+};
+
+#endif
