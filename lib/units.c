@@ -5,6 +5,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#define KB ((uint64_t)1000)
+#define GB (1000 * 1000 * KB)
+
 /* Reads digits with an optional fraction into value and thousandths; returns what follows, or
  * NULL. */
 static const char *number_parse(const char *text, uint64_t *whole, uint64_t *thousandths)
@@ -25,13 +28,15 @@ static const char *number_parse(const char *text, uint64_t *whole, uint64_t *tho
 	return text;
 }
 
-bool size_parse(const char *text, uint64_t *bytes)
+struct unit {
+	const char *suffix;
+	uint64_t value;
+};
+
+/* A number and the unit that follows it, exactly; false when it is no unit of the list. */
+static bool quantity_parse(
+	const char *text, const struct unit *units, size_t units_count, uint64_t *quantity)
 {
-	static const struct {
-		const char *suffix;
-		uint64_t unit;
-	} units[] = {{"", 1}, {"B", 1}, {"K", KIB}, {"KiB", KIB}, {"M", MIB}, {"MiB", MIB},
-		{"G", GIB}, {"GiB", GIB}, {"T", TIB}, {"TiB", TIB}};
 	uint64_t whole;
 	uint64_t thousandths;
 	const char *suffix = number_parse(text, &whole, &thousandths);
@@ -40,21 +45,57 @@ bool size_parse(const char *text, uint64_t *bytes)
 		return false;
 	while (*suffix == ' ')
 		suffix++;
-	for (size_t i = 0; i < ARRAY_COUNT(units); i++) {
+	for (size_t i = 0; i < units_count; i++) {
+		uint64_t unit = units[i].value;
 		uint64_t product;
 
 		if (strcmp(suffix, units[i].suffix) != 0)
 			continue;
-		if (thousandths != 0 && units[i].unit == 1)
+		if (thousandths != 0 && unit == 1)
 			return false;
-		if (__builtin_mul_overflow(whole, units[i].unit, &product))
+		if (__builtin_mul_overflow(whole, unit, &product))
 			return false;
 		return !__builtin_add_overflow(product,
-			units[i].unit / 1000 * thousandths +
-				units[i].unit % 1000 * thousandths / 1000,
-			bytes);
+			unit / 1000 * thousandths + unit % 1000 * thousandths / 1000, quantity);
 	}
 	return false;
+}
+
+bool size_parse(const char *text, uint64_t *bytes)
+{
+	static const struct unit units[] = {{"", 1}, {"B", 1}, {"K", KIB}, {"KiB", KIB}, {"M", MIB},
+		{"MiB", MIB}, {"G", GIB}, {"GiB", GIB}, {"T", TIB}, {"TiB", TIB}, {"KB", KB},
+		{"MB", 1000 * KB}, {"GB", GB}, {"TB", 1000 * GB}};
+
+	return quantity_parse(text, units, ARRAY_COUNT(units), bytes);
+}
+
+bool rate_parse(const char *text, uint64_t *bytes_per_s)
+{
+	static const struct unit units[] = {{"Kbit", KB / 8}, {"Mbit", 1000 * KB / 8},
+		{"Gbit", GB / 8}, {"KB", KB}, {"KiB", KIB}, {"MB", 1000 * KB}, {"MiB", MIB},
+		{"GB", GB}, {"GiB", GIB}};
+	char quantity[UNITS_TEXT_MAX];
+	size_t length = strlen(text);
+
+	if (length >= sizeof(quantity))
+		return false;
+	memcpy(quantity, text, length + 1);
+	if (length > 2 && strcmp(quantity + length - 2, "/s") == 0)
+		quantity[length - 2] = '\0';
+	return quantity_parse(quantity, units, ARRAY_COUNT(units), bytes_per_s) && *bytes_per_s > 0;
+}
+
+bool delay_parse(const char *text, uint64_t *delay_ns)
+{
+	static const struct unit units[] = {{"us", NS_PER_US}, {"ms", NS_PER_MS}, {"s", NS_PER_S},
+		{"m", 60 * NS_PER_S}, {"h", 3600 * NS_PER_S}};
+
+	if (strcmp(text, "0") == 0) {
+		*delay_ns = 0;
+		return true;
+	}
+	return quantity_parse(text, units, ARRAY_COUNT(units), delay_ns);
 }
 
 const char *size_format(char text[static UNITS_TEXT_MAX], uint64_t bytes)

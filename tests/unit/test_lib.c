@@ -105,7 +105,7 @@ static void sizes_are_read_and_written(void **state)
 	(void)state;
 	uint64_t bytes;
 	char text[UNITS_TEXT_MAX];
-	static const char *const wrong[] = {"", "x", "1X", "1MB", "-1", "1.5",
+	static const char *const wrong[] = {"", "x", "1X", "1Mb", "-1", "1.5",
 		"99999999999999999999", "20000000TiB", "1 MiB x"};
 
 	assert_true(size_parse("64KiB", &bytes));
@@ -116,12 +116,40 @@ static void sizes_are_read_and_written(void **state)
 	assert_int_equal(bytes, 512);
 	assert_true(size_parse("2 T", &bytes));
 	assert_int_equal(bytes, 2 * TIB);
+	assert_true(size_parse("50GB", &bytes));
+	assert_int_equal(bytes, 50000000000);
 	for (size_t i = 0; i < ARRAY_COUNT(wrong); i++)
 		if (size_parse(wrong[i], &bytes))
 			fail_msg("accepted \"%s\"", wrong[i]);
 	assert_string_equal(size_format(text, 3 * GIB / 2), "1.5 GiB");
 	assert_string_equal(size_format(text, 940), "940 B");
 	assert_string_equal(size_format(text, 200 * MIB), "200 MiB");
+}
+
+static void rates_and_delays_are_read(void **state)
+{
+	(void)state;
+	uint64_t value;
+	static const char *const wrong_rates[] = {"", "1", "1000", "1G", "Gbit", "0Gbit", "1Gbit/m",
+		"1Gbit/s/s", "1gbit", "-1Mbit", "99999999999999Gbit", "0.001Kbit",
+		"1                                     Gbit"};
+	static const char *const wrong_delays[] = {"", "1", "ms", "1 year", "-1ms", "99999999999h"};
+
+	assert_true(rate_parse("1Gbit", &value) && value == 125000000);
+	assert_true(rate_parse("2.5Gbit/s", &value) && value == 312500000);
+	assert_true(rate_parse("50 Mbit", &value) && value == 6250000);
+	assert_true(rate_parse("150MB/s", &value) && value == 150000000);
+	assert_true(rate_parse("400MiB/s", &value) && value == 400 * MIB);
+	for (size_t i = 0; i < ARRAY_COUNT(wrong_rates); i++)
+		if (rate_parse(wrong_rates[i], &value))
+			fail_msg("accepted \"%s\"", wrong_rates[i]);
+	assert_true(delay_parse("100us", &value) && value == 100 * NS_PER_US);
+	assert_true(delay_parse("1.5s", &value) && value == 1500 * NS_PER_MS);
+	assert_true(delay_parse("0", &value) && value == 0);
+	assert_true(delay_parse("2m", &value) && value == 120 * NS_PER_S);
+	for (size_t i = 0; i < ARRAY_COUNT(wrong_delays); i++)
+		if (delay_parse(wrong_delays[i], &value))
+			fail_msg("accepted \"%s\"", wrong_delays[i]);
 }
 
 static void durations_are_read_and_written(void **state)
@@ -244,6 +272,7 @@ int main(void)
 		cmocka_unit_test(heap_gives_equal_keys_in_the_order_they_came),
 		cmocka_unit_test(rng_replays_and_stays_in_bounds),
 		cmocka_unit_test(sizes_are_read_and_written),
+		cmocka_unit_test(rates_and_delays_are_read),
 		cmocka_unit_test(durations_are_read_and_written),
 		cmocka_unit_test(hex_round_trips_and_refuses_other_text),
 		cmocka_unit_test(zero_test_sees_every_byte),
