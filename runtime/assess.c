@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What does the target hold already? Every piece is read and checked while the engine fetches what
- * is known to be absent. Runs of pieces come in random order: so that the pieces that a room of
- * blank machines wants first are not the same ones, and a disk still reads in sequence.
+ * is known to be absent, and serves what was found. Runs of pieces come in random order: so that
+ * the pieces that a room of blank machines wants first are not the same ones, and a disk still
+ * reads in sequence. What the engine did not wait for is not read.
  */
 #include "runtime/memory.h"
 #include "runtime/transfer.h"
@@ -21,6 +22,19 @@ static void assess_end(struct transfer *transfer)
 	transfer_tell(transfer, TRANSFER_ASSESSED, NULL, NULL);
 }
 
+/* One more piece of which is known whether it is there. True when that was the last. */
+static bool count_done(struct transfer *transfer, uint32_t piece)
+{
+	struct assessment *assessment = &transfer->assessment;
+
+	assessment->pieces_done_count++;
+	assessment->bytes += metainfo_piece_length(transfer->metainfo, piece);
+	if (assessment->pieces_done_count < transfer->metainfo->pieces_count)
+		return false;
+	assess_end(transfer);
+	return true;
+}
+
 static void on_checked(struct work *work)
 {
 	struct piece_check *check = (struct piece_check *)work;
@@ -36,16 +50,12 @@ static void on_checked(struct work *work)
 	if (!check->readable)
 		log_warning(
 			"what cannot be read is fetched and written anew: %s", check->failure.text);
-	assessment->pieces_done_count++;
-	assessment->bytes += metainfo_piece_length(transfer->metainfo, piece);
 	if (swarm_piece_state(transfer->swarm, piece) == SWARM_PIECE_UNKNOWN)
 		transfer_input(transfer,
 			&(struct swarm_input){
 				.kind = present ? SWARM_IN_PIECE_PRESENT : SWARM_IN_PIECE_ABSENT,
 				.piece = piece});
-	if (assessment->pieces_done_count == transfer->metainfo->pieces_count)
-		assess_end(transfer);
-	else
+	if (!count_done(transfer, piece))
 		assess_more(transfer);
 }
 
@@ -78,6 +88,14 @@ static void assess_more(struct transfer *transfer)
 
 		if (piece == BITSET_NONE)
 			return;
+		/* The engine did not wait for this one. */
+		if (swarm_piece_state(transfer->swarm, piece) != SWARM_PIECE_UNKNOWN) {
+			if (count_done(transfer, piece))
+				return;
+			continue;
+		}
+		transfer_input(transfer,
+			&(struct swarm_input){.kind = SWARM_IN_PIECE_CHECKING, .piece = piece});
 		transfer_check(transfer, check, piece, false, on_checked);
 	}
 }

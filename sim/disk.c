@@ -73,6 +73,11 @@ void sim_disk_fill_old(struct sim_disk *disk)
 		disk->view[i] = disk->durable[i] = sim_wrong_mark(disk->world);
 }
 
+void sim_disk_spoil(struct sim_disk *disk, uint32_t granule)
+{
+	disk->view[granule] = disk->durable[granule] = sim_wrong_mark(disk->world);
+}
+
 static uint64_t granule_offset(const struct sim_image *image, uint32_t granule)
 {
 	return (uint64_t)(granule / image->granules_per_piece) * image->piece_bytes +

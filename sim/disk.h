@@ -74,6 +74,8 @@ void sim_disk_traits_default(struct sim_disk_traits *traits);
 /* The medium before anything: the image, zeros, or bytes of an old system. */
 void sim_disk_fill_image(struct sim_disk *disk);
 void sim_disk_fill_old(struct sim_disk *disk);
+/* Other bytes in one granule. */
+void sim_disk_spoil(struct sim_disk *disk, uint32_t granule);
 
 bool sim_disk_is_held(const struct sim_disk *disk, uint32_t granule);
 uint32_t sim_disk_read_granule(const struct sim_disk *disk, uint32_t granule);

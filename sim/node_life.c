@@ -43,6 +43,9 @@ static void assess_next(struct sim_world *world, void *context, uint64_t life)
 
 	if (life != node->life)
 		return;
+	while (node->assess_next_piece < image->pieces_count &&
+		swarm_piece_state(node->swarm, node->assess_next_piece) != SWARM_PIECE_UNKNOWN)
+		node->assess_next_piece++; /* the engine did not wait for it */
 	if (node->assess_next_piece == image->pieces_count) {
 		struct swarm_input done = {.kind = SWARM_IN_ASSESS_DONE};
 
@@ -51,6 +54,7 @@ static void assess_next(struct sim_world *world, void *context, uint64_t life)
 		sim_node_input(node, &done);
 		return;
 	}
+	input_piece(node, SWARM_IN_PIECE_CHECKING, node->assess_next_piece);
 	sim_disk_read(&node->disk, (uint64_t)node->assess_next_piece * image->piece_bytes,
 		sim_piece_bytes(image, node->assess_next_piece), &due_ns, &ok);
 	sim_schedule(world, due_ns, assessed, node, life);

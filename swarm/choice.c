@@ -88,7 +88,7 @@ static uint32_t take_new(struct swarm *s, uint32_t peer, uint32_t *chosen)
 {
 	struct peer *p = &s->peers[peer];
 
-	if (p->startable_count == 0 || !buffer_available(s))
+	if (!buffer_available(s) || (p->startable_count == 0 && !assess_guess(s, peer)))
 		return BLOCK_NONE;
 	uint32_t piece = picker_rarest(&s->picker, &p->has, false);
 	uint32_t buffer = piece == PIECE_NONE ? SWARM_BUFFER_NONE : buffer_begin(s, piece);

@@ -75,7 +75,9 @@ struct swarm {
 	uint32_t zeroes_cursor;
 	uint32_t lacking_count; /* pieces that must come from peers and have not */
 	uint32_t durable_count;
-	bool content_in_hand; /* a piece was fetched and verified: the device may be changed */
+	uint64_t assessed_bytes; /* by the driver, without zero pieces */
+	uint64_t absent_bytes;	 /* of these */
+	bool content_in_hand;	 /* a piece was fetched and verified: the device may be changed */
 
 	uint64_t undurable_bytes; /* WRITE issued, not yet durable */
 	uint32_t undurable_count;
@@ -160,16 +162,20 @@ bool piece_have(const struct swarm *s, uint32_t piece); /* WRITTEN or DURABLE */
 bool piece_lacking(const struct swarm *s, uint32_t piece);
 void piece_set_state(struct swarm *s, uint32_t piece, enum swarm_piece_state state);
 void piece_missing(struct swarm *s, uint32_t piece);
-void piece_absent(struct swarm *s, uint32_t piece);
-void piece_present(struct swarm *s, uint32_t piece);
 void piece_bad(struct swarm *s, uint32_t piece);
-void pieces_assess_done(struct swarm *s);
 void group_want(struct swarm *s, uint32_t piece);   /* into the picker */
 void group_unwant(struct swarm *s, uint32_t piece); /* out of it */
 void piece_unwant(struct swarm *s, uint32_t piece);
 void piece_announce(struct swarm *s, uint32_t piece);
 bool pieces_have_work(struct swarm *s);
 bool pieces_complete_work(struct swarm *s);
+
+/* assess.c */
+void piece_checking(struct swarm *s, uint32_t piece);
+void piece_absent(struct swarm *s, uint32_t piece);
+void piece_present(struct swarm *s, uint32_t piece);
+void pieces_assess_done(struct swarm *s);
+bool assess_guess(struct swarm *s, uint32_t peer);
 
 /* holdings.c */
 void peer_has(struct swarm *s, uint32_t peer, uint32_t piece);

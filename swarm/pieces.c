@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What becomes of pieces: their states, the groups of equal ones, which of them are wanted, and how
- * much of that each peer has to offer. Assessment and medium errors come in here.
+ * much of that each peer has to offer. Medium errors come in here; assessment in assess.c.
  */
 #include "swarm/engine.h"
 
@@ -181,22 +181,7 @@ void piece_missing(struct swarm *s, uint32_t piece)
 	}
 }
 
-/* ---- inputs ---- */
-
-void piece_absent(struct swarm *s, uint32_t piece)
-{
-	if (s->pieces[piece].state == SWARM_PIECE_UNKNOWN)
-		piece_missing(s, piece);
-}
-
-void piece_present(struct swarm *s, uint32_t piece)
-{
-	if (s->pieces[piece].state != SWARM_PIECE_UNKNOWN)
-		return;
-	s->status.present_bytes += piece_length(s, piece);
-	piece_is_written(s, piece);
-}
-
+/* The medium does not return it any more. */
 void piece_bad(struct swarm *s, uint32_t piece)
 {
 	if (!piece_have(s, piece))
@@ -205,16 +190,6 @@ void piece_bad(struct swarm *s, uint32_t piece)
 	list_remove(s, piece);
 	piece_missing(s, piece);
 	piece_announce(s, piece);
-}
-
-void pieces_assess_done(struct swarm *s)
-{
-	if (s->assessed)
-		return;
-	s->assessed = true;
-	for (uint32_t piece = 0; piece < s->pieces_count; piece++)
-		piece_absent(s, piece);
-	s->work |= WORK_WRITE | WORK_COMPLETE;
 }
 
 /* ---- announcing ---- */

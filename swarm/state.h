@@ -44,7 +44,8 @@ struct piece {
 	bool doomed;  /* lost while writing: missing whatever the answer */
 	bool counted; /* in undurable_bytes */
 	bool have_queued;
-	bool suspect; /* leader only: failed its hash; to be fetched from one peer */
+	bool checking; /* UNKNOWN, and being read by the driver */
+	bool suspect;  /* leader only: failed its hash; to be fetched from one peer */
 };
 
 /* ---- buffers ---- */

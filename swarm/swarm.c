@@ -17,6 +17,7 @@ void swarm_limits_default(struct swarm_limits *limits)
 		.undurable_bytes_max = 32 * MIB,
 		.flush_bytes = 16 * MIB,
 		.flush_interval_ns = NS_PER_S,
+		.assess_bytes_min = 256 * MIB,
 		.request_bytes = PEER_BLOCK_BYTES,
 	};
 }
@@ -216,6 +217,9 @@ static void handle_piece(struct swarm *s, const struct swarm_input *input)
 	if (piece >= s->pieces_count)
 		return;
 	switch (input->kind) {
+	case SWARM_IN_PIECE_CHECKING:
+		piece_checking(s, piece);
+		break;
 	case SWARM_IN_PIECE_PRESENT:
 		piece_present(s, piece);
 		break;
@@ -264,6 +268,7 @@ void swarm_handle(struct swarm *s, uint64_t now_ns, const struct swarm_input *in
 	case SWARM_IN_TRACKER_REPLY:
 		announcer_reply(s, input->tracker, input->ok, input->interval_s);
 		break;
+	case SWARM_IN_PIECE_CHECKING:
 	case SWARM_IN_PIECE_PRESENT:
 	case SWARM_IN_PIECE_ABSENT:
 	case SWARM_IN_PIECE_BAD:

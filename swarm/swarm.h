@@ -51,7 +51,9 @@ struct swarm_limits {
 					 are always allowed */
 	uint64_t flush_bytes;	      /* flush after this much was written; default 16 MiB */
 	uint64_t flush_interval_ns;   /* or after this time; default 1 s */
-	uint32_t request_bytes; /* largest request; default and floor 16 KiB; a power of two */
+	uint64_t assess_bytes_min; /* assessed before the rest is taken for absent when nearly all
+				      of it was; default 256 MiB */
+	uint32_t request_bytes;	   /* largest request; default and floor 16 KiB; a power of two */
 };
 
 void swarm_limits_default(struct swarm_limits *limits);
@@ -96,12 +98,14 @@ enum swarm_input_kind {
 	SWARM_IN_START, /* connect and announce from now on */
 	SWARM_IN_TICK,	/* the deadline passed */
 	SWARM_IN_STOP,	/* announce stopped, disconnect all; effects drain, then nothing */
-	/* Assessment of the target, before or after START, in any order of pieces. */
-	SWARM_IN_PIECE_PRESENT, /* piece: the device returns it. It is served at once, and DURABLE
-				   after a flush: what was read may be in a cache only */
-	SWARM_IN_PIECE_ABSENT,	/* piece: assessed, not there (zero pieces: needs zeroing) */
-	SWARM_IN_ASSESS_DONE,	/* all pieces not said to be present are absent */
-	SWARM_IN_PIECE_BAD,	/* piece: the medium does not return it; fetch again */
+	/* Assessment of the target, before or after START, in any order of pieces. A piece that is
+	 * no longer UNKNOWN needs none. */
+	SWARM_IN_PIECE_CHECKING, /* piece: it is being read; not asked for until the answer */
+	SWARM_IN_PIECE_PRESENT,	 /* piece: the device returns it. It is served at once, and DURABLE
+				    after a flush: what was read may be in a cache only */
+	SWARM_IN_PIECE_ABSENT,	 /* piece: assessed, not there (zero pieces: needs zeroing) */
+	SWARM_IN_ASSESS_DONE,	 /* all pieces not said to be present are absent */
+	SWARM_IN_PIECE_BAD,	 /* piece: the medium does not return it; fetch again */
 	/* Peers. */
 	SWARM_IN_ADDRESS,	 /* address: somebody may be there */
 	SWARM_IN_CONNECTED,	 /* peer (of a CONNECT effect): TCP is up */

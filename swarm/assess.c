@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Assessment, beside fetching: what the driver finds on the device is served at once, what it does
+ * not find is fetched at once, and what it has not looked at is left alone, since it may be there.
+ * But where the disk reads no faster than the network brings, and nearly nothing of what was read
+ * is of use, waiting for the disk would cost as much again as fetching: then a peer with nothing
+ * else to bring is asked for pieces that nobody has looked at, which need not be read any more.
+ */
+#include "swarm/engine.h"
+
+#define ABSENT_SHARE_MIN 8 /* all but one in so many, by bytes */
+#define GUESSES_MAX	 4 /* places to look for a piece that the peer has */
+
+static void assessed(struct swarm *s, uint32_t piece, bool absent)
+{
+	if (s->pieces[piece].zero)
+		return;
+	s->assessed_bytes += piece_length(s, piece);
+	if (absent)
+		s->absent_bytes += piece_length(s, piece);
+}
+
+void piece_checking(struct swarm *s, uint32_t piece)
+{
+	s->pieces[piece].checking = true;
+}
+
+void piece_absent(struct swarm *s, uint32_t piece)
+{
+	if (s->pieces[piece].state != SWARM_PIECE_UNKNOWN)
+		return;
+	assessed(s, piece, true);
+	piece_missing(s, piece);
+}
+
+void piece_present(struct swarm *s, uint32_t piece)
+{
+	if (s->pieces[piece].state != SWARM_PIECE_UNKNOWN)
+		return;
+	assessed(s, piece, false);
+	s->status.present_bytes += piece_length(s, piece);
+	piece_is_written(s, piece);
+}
+
+void pieces_assess_done(struct swarm *s)
+{
+	if (s->assessed)
+		return;
+	s->assessed = true;
+	for (uint32_t piece = 0; piece < s->pieces_count; piece++)
+		piece_absent(s, piece);
+	s->work |= WORK_WRITE | WORK_COMPLETE;
+}
+
+/* ---- not waiting for it ---- */
+
+static bool nothing_is_there(const struct swarm *s)
+{
+	return s->assessed_bytes >= s->limits.assess_bytes_min &&
+	       s->absent_bytes >= s->assessed_bytes - s->assessed_bytes / ABSENT_SHARE_MIN;
+}
+
+static bool may_guess(const struct swarm *s, uint32_t peer, uint32_t piece)
+{
+	const struct piece *p = &s->pieces[piece];
+
+	return p->state == SWARM_PIECE_UNKNOWN && !p->zero && !p->checking &&
+	       bitset_has(&s->peers[peer].has, piece);
+}
+
+/* The rarest of a few that the peer has, from random places on: what other nodes guess is another
+ * piece. */
+static uint32_t guess(struct swarm *s, uint32_t peer)
+{
+	uint32_t best = PIECE_NONE;
+
+	for (uint32_t i = 0; i < GUESSES_MAX; i++) {
+		uint32_t from = (uint32_t)rng_below(&s->rng, s->pieces_count);
+		uint32_t step = 0;
+
+		while (step < s->pieces_count &&
+			!may_guess(s, peer, (from + step) % s->pieces_count))
+			step++;
+		if (step == s->pieces_count)
+			return PIECE_NONE;
+		uint32_t piece = (from + step) % s->pieces_count;
+
+		if (best == PIECE_NONE ||
+			s->picker.availability[piece] < s->picker.availability[best])
+			best = piece;
+	}
+	return best;
+}
+
+/* Takes one that nobody has looked at for absent. False when there is no reason to. */
+bool assess_guess(struct swarm *s, uint32_t peer)
+{
+	if (s->assessed || s->disk_failed || !nothing_is_there(s))
+		return false;
+	uint32_t piece = guess(s, peer);
+
+	if (piece == PIECE_NONE)
+		return false;
+	piece_missing(s, piece);
+	return true;
+}
