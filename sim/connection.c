@@ -22,6 +22,12 @@ static struct sim_connection *connection_create(
 		connection->streams[i].from = i;
 		connection->streams[i].stall_offset = UINT64_MAX;
 	}
+	connection->latency_ns = node->link.latency_ns;
+	if (to != NULL) {
+		connection->routes[0] = sim_route_find(node, to);
+		connection->routes[1] = sim_route_find(to, node);
+		connection->latency_ns += to->link.latency_ns + connection->routes[0].latency_ns;
+	}
 	return connection;
 }
 
@@ -31,20 +37,18 @@ void sim_connect(struct sim_node *node, uint32_t slot, uint32_t generation,
 	struct sim_world *world = node->world;
 	struct sim_node *to = sim_node_at(world, address);
 	struct sim_connection *connection = connection_create(node, slot, generation, to);
-	uint64_t latency_ns = node->link.latency_ns + (to != NULL ? to->link.latency_ns : 0);
 
-	sim_schedule(world, world->now_ns + latency_ns, syn_arrives, connection, node->boots_count);
+	sim_schedule(world, world->now_ns + connection->latency_ns, syn_arrives, connection,
+		node->boots_count);
 }
 
 static void syn_arrives(struct sim_world *world, void *context, uint64_t boot)
 {
 	struct sim_connection *connection = context;
 	struct sim_node *to = connection->ends[1].node;
-	struct sim_node *from = connection->ends[0].node;
 	bool powered = to != NULL && to->powered;
-	uint64_t latency_ns = from->link.latency_ns + (to != NULL ? to->link.latency_ns : 0);
 	/* A host without power never answers; one without a listener refuses. */
-	uint64_t answer_ns = powered ? latency_ns : world->dead_host_ns;
+	uint64_t answer_ns = powered ? connection->latency_ns : world->dead_host_ns;
 
 	connection->ends[1].open = powered && to->listening;
 	sim_schedule(world, world->now_ns + answer_ns, connect_answer, connection, boot);
@@ -68,9 +72,7 @@ static void connect_answer(struct sim_world *world, void *context, uint64_t boot
 	}
 	here->open = true;
 	sim_node_bind(here->node, here->slot, connection, 0);
-	sim_schedule(world,
-		world->now_ns + here->node->link.latency_ns + there->node->link.latency_ns,
-		accept_arrives, connection, 0);
+	sim_schedule(world, world->now_ns + connection->latency_ns, accept_arrives, connection, 0);
 	here->node->actor->connected(here->node, here->slot, here->generation);
 }
 
@@ -93,9 +95,8 @@ static void accept_arrives(struct sim_world *world, void *context, uint64_t unus
 	if (!there->node->listening || !connection->ends[0].open ||
 		!there->node->actor->accepted(there->node, connection, &address)) {
 		there->open = false;
-		sim_schedule(world,
-			world->now_ns + from->link.latency_ns + there->node->link.latency_ns,
-			close_arrives, connection, 0);
+		sim_schedule(world, world->now_ns + connection->latency_ns, close_arrives,
+			connection, 0);
 	}
 }
 
@@ -123,16 +124,14 @@ static void close_arrives(struct sim_world *world, void *context, uint64_t end)
 void sim_close(struct sim_connection *connection, uint32_t end)
 {
 	struct sim_end *here = &connection->ends[end];
-	struct sim_end *there = &connection->ends[1 - end];
 	struct sim_world *world = here->node->world;
 
 	if (!here->open)
 		return;
 	purge_end(connection, end);
 	sim_node_unbind(here->node, here->slot, connection);
-	sim_schedule(world,
-		world->now_ns + here->node->link.latency_ns + there->node->link.latency_ns,
-		close_arrives, connection, 1 - end);
+	sim_schedule(
+		world, world->now_ns + connection->latency_ns, close_arrives, connection, 1 - end);
 }
 
 static void cut_noticed(struct sim_world *world, void *context, uint64_t end)

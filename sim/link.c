@@ -148,7 +148,7 @@ static uint64_t fill_chunk(struct sim_stream *stream, uint64_t bytes_max)
 	return filled;
 }
 
-static sim_event_function report_sent, chunk_sent, chunk_delivered;
+static sim_event_function report_sent, chunk_sent, chunk_comes_in, chunk_delivered;
 
 /* From the streams into the queue, in turn, until it is full. */
 static void uplink_fill(struct sim_node *node)
@@ -231,30 +231,55 @@ static void chunk_sent(struct sim_world *world, void *context, uint64_t life)
 	if (node->life != life)
 		return;
 	struct sim_chunk *chunk = link->chunks_first;
-	struct sim_link *down = &receiver_of(chunk->stream)->node->link;
-	uint64_t arrival_ns = world->now_ns + link->latency_ns + down->latency_ns;
+	struct sim_stream *stream = chunk->stream;
+	const struct sim_route *route = &stream->connection->routes[stream->from];
 	uint64_t on_wire_ns = chunk->bytes * NS_PER_S / link->up_bytes_per_s;
-	/* Packets of a chunk come in while later ones still leave: an idle downlink that is as fast
-	 * as the uplink adds nothing. */
-	uint64_t start_ns =
-		u64_max(down->down_free_ns, arrival_ns - u64_min(arrival_ns, on_wire_ns));
-	uint64_t done_ns =
-		u64_max(arrival_ns, start_ns + chunk->bytes * NS_PER_S / down->down_bytes_per_s);
 
-	down->down_free_ns = done_ns;
-	down->received_bytes += chunk->bytes;
 	link->sent_bytes += chunk->bytes;
 	link->chunks_bytes -= chunk->bytes;
 	link->chunks_first = chunk->next;
 	if (link->chunks_first == NULL)
 		link->chunks_last = NULL;
 	link->sending = false;
-	sim_schedule(world, done_ns, chunk_delivered, chunk->stream, chunk->end_offset);
-	free(chunk);
+	/* Packets of a chunk are under way while later ones still leave. */
+	chunk->passage = (struct sim_passage){
+		world->now_ns - u64_min(world->now_ns, on_wire_ns), world->now_ns};
+	if (sim_route_direct(route)) {
+		chunk_comes_in(world, chunk, 0);
+	} else {
+		if (route->rack_out != NULL)
+			sim_pipe_pass(&route->rack_out->up, chunk->bytes, &chunk->passage);
+		if (route->site_out != NULL)
+			sim_pipe_pass(&route->site_out->up, chunk->bytes, &chunk->passage);
+		chunk->passage.first_ns += route->latency_ns;
+		chunk->passage.last_ns += route->latency_ns;
+		/* What comes from afar takes its turn on the way in when it is there. */
+		sim_schedule(world, chunk->passage.first_ns, chunk_comes_in, chunk, 0);
+	}
 	uplink_next(node);
 }
 
 /* ---- the receiving side ---- */
+
+static void chunk_comes_in(struct sim_world *world, void *context, uint64_t unused)
+{
+	struct sim_chunk *chunk = context;
+	struct sim_stream *stream = chunk->stream;
+	const struct sim_route *route = &stream->connection->routes[stream->from];
+	struct sim_link *up = &sender_of(stream)->node->link;
+	struct sim_link *down = &receiver_of(stream)->node->link;
+
+	(void)unused;
+	if (route->site_in != NULL)
+		sim_pipe_pass(&route->site_in->down, chunk->bytes, &chunk->passage);
+	if (route->rack_in != NULL)
+		sim_pipe_pass(&route->rack_in->down, chunk->bytes, &chunk->passage);
+	chunk->passage.first_ns += up->latency_ns + down->latency_ns;
+	chunk->passage.last_ns += up->latency_ns + down->latency_ns;
+	sim_pipe_pass(&down->down, chunk->bytes, &chunk->passage);
+	sim_schedule(world, chunk->passage.last_ns, chunk_delivered, stream, chunk->end_offset);
+	free(chunk);
+}
 
 static void chunk_delivered(struct sim_world *world, void *context, uint64_t offset)
 {
@@ -278,6 +303,9 @@ static void chunk_delivered(struct sim_world *world, void *context, uint64_t off
 		if (message_end(message) > offset)
 			break;
 		list_pop(&stream->wire);
+		if (message->kind == SIM_BLOCK)
+			sim_route_count(
+				&stream->connection->routes[stream->from], message->message.length);
 		receiver->node->actor->received(receiver->node, receiver, message);
 		sim_message_destroy(message);
 	}
@@ -311,7 +339,7 @@ void sim_link_reset(struct sim_link *link)
 	link->chunks_last = NULL;
 	link->chunks_bytes = 0;
 	link->sending = false;
-	link->down_free_ns = 0;
+	link->down.free_ns = 0;
 }
 
 /* ---- what nodes say ---- */

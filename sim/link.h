@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The network. A node has an uplink, a downlink and a latency to the switch in the middle, which is
- * never the bottleneck. A connection is two ordered byte streams, one each way.
+ * The network. A node has an uplink, a downlink and a latency to the switch it hangs on; between
+ * switches lies the fabric (sim/fabric.h). A connection is two ordered byte streams, one each way.
  *
  * An uplink takes a chunk of each connection that has something to send in turn, into a queue that
  * is the same for all, as a network card's or a shaper's is; a downlink takes chunks as they come;
@@ -68,6 +68,8 @@ struct sim_connection {
 	struct sim_connection *next;
 	struct sim_end ends[2]; /* 0: the one that connected */
 	struct sim_stream streams[2];
+	struct sim_route routes[2]; /* of each stream */
+	uint64_t latency_ns;	    /* one way, all of it */
 };
 
 struct sim_chunk {
@@ -75,11 +77,12 @@ struct sim_chunk {
 	struct sim_stream *stream;
 	uint64_t end_offset;
 	uint64_t bytes;
+	struct sim_passage passage;
 };
 
 struct sim_link {
 	uint64_t up_bytes_per_s;
-	uint64_t down_bytes_per_s;
+	struct sim_pipe down;
 	uint64_t latency_ns;
 	struct sim_stream *queue_first; /* streams that can send now */
 	struct sim_stream *queue_last;
@@ -88,9 +91,7 @@ struct sim_link {
 	struct sim_chunk *chunks_last;
 	uint64_t chunks_bytes;
 	bool sending; /* the first of them is on the wire */
-	uint64_t down_free_ns;
 	uint64_t sent_bytes;
-	uint64_t received_bytes;
 };
 
 /* How a node, whatever it is, hears of its connections. */

@@ -47,7 +47,7 @@ struct sim_node *sim_node_add_actor(struct sim_world *world, const char *what,
 	node->actor = actor;
 	node->traits = *traits;
 	node->link = (struct sim_link){.up_bytes_per_s = traits->up_bytes_per_s,
-		.down_bytes_per_s = traits->down_bytes_per_s,
+		.down = {.bytes_per_s = traits->down_bytes_per_s},
 		.latency_ns = traits->latency_ns,
 		.up_queue_bytes = traits->up_queue_bytes};
 	node->tick_ns = UINT64_MAX;

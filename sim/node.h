@@ -34,6 +34,8 @@ struct sim_node_traits {
 	uint64_t down_bytes_per_s;
 	uint64_t latency_ns;
 	uint64_t up_queue_bytes; /* of the uplink: what is in it waits its turn, requests as well */
+	uint32_t rack;		 /* of sim_rack_add, or SIM_RACK_NONE */
+	uint32_t site;		 /* of a node in no rack */
 	uint64_t hash_bytes_per_s;
 	struct sim_disk_traits disk;
 	struct swarm_limits limits;

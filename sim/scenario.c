@@ -25,11 +25,6 @@ const struct sim_scenario *sim_scenario_find(const char *name)
 	return NULL;
 }
 
-static bool receives(const struct sim_node *node)
-{
-	return node->actor == &sim_engine_actor && !node->traits.origin;
-}
-
 static bool all_settled(struct sim_world *world)
 {
 	if (!world->settled_changed)
@@ -38,7 +33,7 @@ static bool all_settled(struct sim_world *world)
 	for (uint32_t i = 0; i < world->nodes_count; i++) {
 		const struct sim_node *node = world->nodes[i];
 
-		if (receives(node) && node->traits.expect != SIM_EXPECT_NOTHING &&
+		if (sim_receives(node) && node->traits.expect != SIM_EXPECT_NOTHING &&
 			node->state != SIM_FINISHED && node->state != SIM_FAILED)
 			return false;
 	}
@@ -51,62 +46,6 @@ static void watch_round(struct sim_world *world, void *context, uint64_t unused)
 	(void)unused;
 	world->watch(world);
 	sim_schedule(world, world->now_ns + SIM_WATCH_NS, watch_round, NULL, 0);
-}
-
-static uint32_t floor_log2(uint32_t number)
-{
-	uint32_t log = 0;
-
-	while (number >>= 1)
-		log++;
-	return log;
-}
-
-static void measure_node(const struct sim_node *node, struct sim_result *result)
-{
-	struct swarm_status status = {0};
-
-	if (node->swarm != NULL)
-		swarm_status(node->swarm, &status);
-	if (node->effects_most_count > result->effects_most_count)
-		result->effects_most_count = node->effects_most_count;
-	result->bans_count += node->bans_count;
-	if (node->traits.origin)
-		result->origin_sent_bytes += node->payload_sent_bytes;
-	if (!receives(node))
-		return;
-	result->nodes_count++;
-	result->received_bytes += node->payload_received_bytes;
-	result->wasted_bytes += node->wasted_bytes + status.wasted_bytes;
-	result->failed_count += node->state == SIM_FAILED;
-	if (node->state != SIM_FINISHED)
-		return;
-	result->finished_count++;
-	if (result->finished_count == 1 || node->finished_ns < result->first_finish_ns)
-		result->first_finish_ns = node->finished_ns;
-	result->last_finish_ns = u64_max(result->last_finish_ns, node->finished_ns);
-}
-
-static void measure(struct sim_world *world, struct sim_result *result)
-{
-	uint64_t rate = UINT64_MAX;
-
-	*result = (struct sim_result){.distinct_bytes = world->image.distinct_bytes,
-		.events_count = world->events_fired_count,
-		.end_ns = world->now_ns,
-		.violation = world->violation};
-	for (uint32_t i = 0; i < world->nodes_count; i++) {
-		const struct sim_node_traits *traits = &world->nodes[i]->traits;
-
-		measure_node(world->nodes[i], result);
-		if (world->nodes[i]->actor == &sim_engine_actor)
-			rate = u64_min(
-				rate, u64_min(traits->up_bytes_per_s, traits->down_bytes_per_s));
-	}
-	uint64_t pieces = u64_max(1, world->image.distinct_bytes / world->image.piece_bytes);
-	uint64_t copy_ns = world->image.distinct_bytes * NS_PER_S / rate;
-
-	result->bound_ns = copy_ns + copy_ns * floor_log2(result->nodes_count) / pieces;
 }
 
 void sim_scenario_run(const struct sim_scenario *scenario, uint64_t seed, FILE *trace,
@@ -127,7 +66,7 @@ void sim_scenario_run(const struct sim_scenario *scenario, uint64_t seed, FILE *
 		sim_check_outcomes(world);
 	if (world->violations_count == 0 && scenario->judge != NULL)
 		scenario->judge(world);
-	measure(world, result);
+	sim_measure(world, result);
 	result->good = scenario->must_violate == NULL
 			       ? world->violations_count == 0
 			       : strcmp(world->violation.checker, scenario->must_violate) == 0;
@@ -166,7 +105,7 @@ bool sim_one_copy_outside_origin(const struct sim_world *world)
 		bool held = bitset_has(&world->image.zero_pieces, piece);
 
 		for (uint32_t i = 0; i < world->nodes_count && !held; i++)
-			held = receives(world->nodes[i]) && world->nodes[i]->listening &&
+			held = sim_receives(world->nodes[i]) && world->nodes[i]->listening &&
 			       bitset_has(&world->nodes[i]->written, piece);
 		if (!held)
 			return false;
@@ -178,7 +117,7 @@ void sim_judge_ratio(struct sim_world *world, uint64_t percent_max)
 {
 	struct sim_result result;
 
-	measure(world, &result);
+	sim_measure(world, &result);
 	if (result.last_finish_ns * 100 > result.bound_ns * percent_max)
 		sim_violation(world, "ratio", "last finish %" PRIu64 " ms, bound %" PRIu64 " ms",
 			result.last_finish_ns / NS_PER_MS, result.bound_ns / NS_PER_MS);
@@ -188,7 +127,7 @@ void sim_judge_copies(struct sim_world *world, uint64_t percent_max)
 {
 	struct sim_result result;
 
-	measure(world, &result);
+	sim_measure(world, &result);
 	if (result.origin_sent_bytes * 100 > result.distinct_bytes * percent_max)
 		sim_violation(world, "copies", "the origin sent %" PRIu64 " %% of the image",
 			result.origin_sent_bytes * 100 / result.distinct_bytes);
@@ -198,7 +137,7 @@ void sim_judge_bans(struct sim_world *world, uint32_t liars_count)
 {
 	struct sim_result result;
 
-	measure(world, &result);
+	sim_measure(world, &result);
 	if (2 * result.bans_count < liars_count * result.nodes_count)
 		sim_violation(world, "bans", "%" PRIu32 " bans by %" PRIu32 " nodes",
 			result.bans_count, result.nodes_count);

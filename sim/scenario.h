@@ -6,6 +6,7 @@
 #ifndef SIM_SCENARIO_H
 #define SIM_SCENARIO_H
 
+#include "sim/bound.h"
 #include "sim/node.h"
 #include "sim/peers.h"
 #include "sim/tracker.h"
@@ -33,9 +34,11 @@ struct sim_result {
 	uint32_t failed_count;
 	uint64_t first_finish_ns; /* from the first boot */
 	uint64_t last_finish_ns;
-	uint64_t bound_ns; /* F/u * (1 + floor(log2 N) / M) */
+	uint64_t bound_ns; /* sim/bound.h */
+	enum bound_part bound_by;
 	uint64_t distinct_bytes;
 	uint64_t origin_sent_bytes;
+	uint64_t racks_in_bytes; /* payload of blocks that came into racks from outside */
 	uint64_t received_bytes;
 	uint64_t wasted_bytes;
 	uint64_t events_count;
@@ -54,6 +57,10 @@ const struct sim_scenario *sim_scenario_find(const char *name);
  * full the links are. Both may be NULL. */
 void sim_scenario_run(const struct sim_scenario *scenario, uint64_t seed, FILE *trace,
 	FILE *timeline, struct sim_result *result);
+/* sim/measure.c: what there is to see now, beside the bound. */
+void sim_measure(struct sim_world *world, struct sim_result *result);
+/* A machine with the engine that wants the image. */
+bool sim_receives(const struct sim_node *node);
 /* sim/timeline.c */
 void sim_timeline_start(struct sim_world *world);
 

@@ -101,8 +101,11 @@ static void print_result(
 	print_seconds("first", result->first_finish_ns);
 	print_seconds("last", result->last_finish_ns);
 	print_seconds("bound", result->bound_ns);
+	printf(" (%s)", bound_part_name(result->bound_by));
 	print_percent("ratio", result->last_finish_ns, result->bound_ns);
 	print_percent("origin copies", result->origin_sent_bytes, result->distinct_bytes);
+	if (result->racks_in_bytes > 0)
+		print_percent("copies into racks", result->racks_in_bytes, result->distinct_bytes);
 	printf(" wasted %" PRIu64 " KiB bans %" PRIu32 " effects<=%" PRIu32 " events %" PRIu64 "\n",
 		result->wasted_bytes / KIB, result->bans_count, result->effects_most_count,
 		result->events_count);

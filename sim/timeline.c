@@ -30,8 +30,8 @@ static void timeline_line(struct sim_world *world, void *context, uint64_t unuse
 		struct sim_link *link = &node->link;
 		uint64_t sent = percent_of(
 			link->sent_bytes, &node->timeline_sent_bytes, link->up_bytes_per_s);
-		uint64_t received = percent_of(link->received_bytes, &node->timeline_received_bytes,
-			link->down_bytes_per_s);
+		uint64_t received = percent_of(
+			link->down.bytes, &node->timeline_received_bytes, link->down.bytes_per_s);
 
 		if (node->actor != &sim_engine_actor)
 			continue;

@@ -11,6 +11,7 @@
 #include "lib/bitset.h"
 #include "lib/heap.h"
 #include "lib/rng.h"
+#include "sim/fabric.h"
 #include "wire/peer_address.h"
 
 #define SIM_TRACKERS_MAX      4
@@ -20,6 +21,8 @@
 #define SIM_CONTENT_WRONG_BIT 0x80000000U
 #define SIM_HASH_BYTES	      32
 #define SIM_TALLIES_MAX	      8
+#define SIM_RACKS_MAX	      1024
+#define SIM_SITES_MAX	      64
 
 struct sim_world;
 struct sim_node;
@@ -78,6 +81,10 @@ struct sim_world {
 	uint32_t nodes_max;
 	struct sim_tracker trackers[SIM_TRACKERS_MAX];
 	uint32_t trackers_count;
+	struct sim_rack racks[SIM_RACKS_MAX];
+	uint32_t racks_count;
+	struct sim_site sites[SIM_SITES_MAX];
+	uint32_t sites_count;
 	struct sim_connection *connections; /* every one there ever was, freed with the world */
 
 	uint32_t wrong_marks_count; /* the next mark of bytes that no image holds */

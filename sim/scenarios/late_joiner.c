@@ -15,7 +15,7 @@ static void build(struct sim_world *world)
 static void judge(struct sim_world *world)
 {
 	const struct sim_node *late = world->nodes[5];
-	uint64_t copy_ns = world->image.distinct_bytes * NS_PER_S / late->link.down_bytes_per_s;
+	uint64_t copy_ns = world->image.distinct_bytes * NS_PER_S / late->link.down.bytes_per_s;
 
 	if ((late->finished_ns - late->started_ns) * 100 > copy_ns * 115)
 		sim_violation(world, "late", "the late node was slow");
