@@ -118,6 +118,11 @@ static uint64_t message_end(const struct sim_message *message)
 	return message->begin_offset + message->wire_bytes;
 }
 
+static uint64_t head_bytes(const struct sim_message *block)
+{
+	return block->message.id == PEER_FRAME ? PEER_FRAME_HEAD_BYTES : PEER_PIECE_HEAD_BYTES;
+}
+
 /* Puts up to a chunk of bytes on the wire; returns how many. */
 static uint64_t fill_chunk(struct sim_stream *stream, uint64_t bytes_max)
 {
@@ -295,7 +300,7 @@ static void chunk_delivered(struct sim_world *world, void *context, uint64_t off
 		struct sim_message *message = stream->wire.first;
 
 		if (message->kind == SIM_BLOCK && !message->head_seen &&
-			message->begin_offset + PEER_PIECE_HEAD_BYTES <= offset) {
+			message->begin_offset + head_bytes(message) <= offset) {
 			message->head_seen = true;
 			receiver->node->actor->block_begins(receiver->node, receiver, message);
 			continue;

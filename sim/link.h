@@ -23,6 +23,7 @@ struct sim_message {
 	bool ready;	 /* a block read from the disk is not, until the read is done */
 	uint64_t number; /* of a block that is read from the disk, on its node */
 	bool head_seen;	 /* the receiver decided where it goes */
+	bool bad_frame;	 /* does not decode */
 	enum swarm_place place;
 	uint32_t place_buffer;
 	uint32_t place_offset_bytes;

@@ -225,6 +225,7 @@ void sim_node_create_engine(struct sim_node *node)
 		.piece_bytes = world->image.piece_bytes,
 		.pieces_count = world->image.pieces_count,
 		.piece_hashes = world->image.piece_hashes,
+		.frames = node->traits.decode_bytes_per_s > 0,
 		.piece_hash_bytes = SIM_HASH_BYTES,
 		.zero_pieces = &world->image.zero_pieces,
 		.origin = node->traits.origin,

@@ -37,6 +37,8 @@ struct sim_node_traits {
 	uint32_t rack;		 /* of sim_rack_add, or SIM_RACK_NONE */
 	uint32_t site;		 /* of a node in no rack */
 	uint64_t hash_bytes_per_s;
+	uint64_t decode_bytes_per_s; /* of frames, on the cores that hash; 0: takes no frames */
+	uint64_t encode_bytes_per_s; /* likewise, of blocks that are not in a buffer any more */
 	struct sim_disk_traits disk;
 	struct swarm_limits limits;
 	bool origin;
@@ -175,5 +177,7 @@ void sim_node_answer_sent(struct sim_node *node, const struct sim_end *end,
 
 /* ---- node_effects.c ---- */
 void sim_node_apply(struct sim_node *node, const struct swarm_effect *effect);
+/* So much work more for the cores that hash; returns when it is done. */
+uint64_t sim_node_burn(struct sim_node *node, uint64_t bytes, uint64_t bytes_per_s);
 
 #endif

@@ -59,6 +59,36 @@ static void send_handshake(struct sim_node *node, struct sim_slot *slot)
 	sim_send(slot->connection, slot->end, message);
 }
 
+uint64_t sim_node_burn(struct sim_node *node, uint64_t bytes, uint64_t bytes_per_s)
+{
+	node->hash_free_ns =
+		u64_max(node->hash_free_ns, node->world->now_ns) + bytes * NS_PER_S / bytes_per_s;
+	return node->hash_free_ns;
+}
+
+/* The origin has its frames ready, and a node those of pieces that it still holds in a buffer; what
+ * it reads from its disk it compresses anew. */
+static uint64_t frame_ready_ns(struct sim_node *node, const struct peer_message *block)
+{
+	if (block->id != PEER_FRAME || node->traits.origin || node->traits.encode_bytes_per_s == 0)
+		return 0;
+	return sim_node_burn(node, block->length, node->traits.encode_bytes_per_s);
+}
+
+/* As a frame, to a peer that takes them and where that makes it smaller. */
+static void choose_form(const struct sim_node *node, struct sim_message *message)
+{
+	struct peer_message *block = &message->message;
+	uint32_t ratio = node->world->image.frame_ratio;
+
+	message->wire_bytes = (uint64_t)PEER_PIECE_HEAD_BYTES + block->length;
+	if (block->extended_id == 0 || ratio < 2 || block->length < ratio)
+		return;
+	block->id = PEER_FRAME;
+	block->frame_bytes = block->length / ratio;
+	message->wire_bytes = (uint64_t)PEER_FRAME_HEAD_BYTES + block->frame_bytes;
+}
+
 static void read_done(struct sim_world *world, void *context, uint64_t unused)
 {
 	struct sim_answer *read = context;
@@ -89,9 +119,9 @@ static void read_done(struct sim_world *world, void *context, uint64_t unused)
 	sim_node_answer_drop(read);
 }
 
-static void read_block(struct sim_node *node, const struct swarm_effect *effect, uint64_t number)
+static void read_block(struct sim_node *node, const struct swarm_effect *effect,
+	const struct peer_message *block, uint64_t number)
 {
-	const struct peer_message *block = &effect->message;
 	struct sim_answer *read = sim_node_answer(node, SWARM_IN_BLOCK_UNREADABLE);
 	uint64_t due_ns;
 
@@ -102,6 +132,7 @@ static void read_block(struct sim_node *node, const struct swarm_effect *effect,
 	read->input.generation = node->slots[effect->peer].generation;
 	read->message = *block;
 	read->block_number = number;
+	due_ns = u64_max(due_ns, frame_ready_ns(node, block));
 	sim_schedule(node->world, due_ns, read_done, read, 0);
 }
 
@@ -125,7 +156,7 @@ static void send_block(
 	message = sim_message_create(SIM_BLOCK, 0, marks);
 	message->message = *block;
 	message->buffer = effect->buffer;
-	message->wire_bytes = (uint64_t)PEER_PIECE_HEAD_BYTES + block->length;
+	choose_form(node, message);
 	if (++slot->serving_count > node->traits.limits.incoming_requests_max)
 		sim_violation(node->world, "serving", "%s has %u blocks queued for one peer",
 			node->name, slot->serving_count);
@@ -139,7 +170,7 @@ static void send_block(
 	} else {
 		message->ready = false;
 		message->number = ++node->blocks_read_count;
-		read_block(node, effect, message->number);
+		read_block(node, effect, &message->message, message->number);
 	}
 	sim_send(slot->connection, slot->end, message);
 }
@@ -177,10 +208,8 @@ static void hash(struct sim_node *node, const struct swarm_effect *effect)
 		memcmp(buffer->marks, image->marks + (size_t)piece * image->granules_per_piece,
 			sim_piece_granules(image, piece) * sizeof(*buffer->marks)) == 0;
 	buffer->hashing = true;
-	node->hash_free_ns =
-		u64_max(node->hash_free_ns, node->world->now_ns) +
-		sim_piece_bytes(image, piece) * NS_PER_S / node->traits.hash_bytes_per_s;
-	sim_node_answer_at(answer, node->hash_free_ns);
+	sim_node_answer_at(answer,
+		sim_node_burn(node, sim_piece_bytes(image, piece), node->traits.hash_bytes_per_s));
 }
 
 static void write_piece(struct sim_node *node, const struct swarm_effect *effect, bool zeros)

@@ -139,6 +139,8 @@ static void receive_block(
 		.message = &message->message};
 
 	node->payload_received_bytes += message->message.length;
+	if (message->message.id == PEER_FRAME && message->place == SWARM_PLACE_BUFFER)
+		sim_node_burn(node, message->message.length, node->traits.decode_bytes_per_s);
 	if (slot->connection->ends[1 - slot->end].node->traits.origin)
 		node->payload_from_origin_bytes += message->message.length;
 	if (message->place == SWARM_PLACE_BUFFER) {
@@ -151,7 +153,7 @@ static void receive_block(
 			buffer->marks[first + i] = message->marks[i];
 		buffer->receiving_count--;
 		slot->receiving_buffer = SWARM_BUFFER_NONE;
-		input.kind = SWARM_IN_BLOCK;
+		input.kind = message->bad_frame ? SWARM_IN_BLOCK_BAD : SWARM_IN_BLOCK;
 		input.buffer = message->place_buffer;
 	}
 	sim_node_input(node, &input);

@@ -20,7 +20,7 @@ struct bad_peer {
 const char *sim_bad_peer_name(enum sim_bad_peer kind)
 {
 	static const char *const names[] = {"liar", "staller", "half-block", "empty-handed",
-		"vanisher", "garbage", "greedy", "silent"};
+		"vanisher", "garbage", "greedy", "silent", "frame-liar"};
 
 	return names[kind];
 }
@@ -49,8 +49,8 @@ static void say_id(struct sim_node *node, uint32_t slot, enum peer_message_id id
 	say(node, slot, &words);
 }
 
-static void send_data(
-	struct sim_node *node, uint32_t slot, const struct peer_message *request, bool wrong)
+static struct sim_message *make_data(
+	struct sim_node *node, const struct peer_message *request, bool wrong)
 {
 	const struct sim_image *image = &node->world->image;
 	uint32_t first = (uint32_t)(request->begin / SIM_GRANULE_BYTES);
@@ -67,6 +67,28 @@ static void send_data(
 	if (wrong && marks > 0)
 		message->marks[rng_below(&script_of(node)->rng, marks)] =
 			sim_wrong_mark(node->world);
+	return message;
+}
+
+static void send_data(
+	struct sim_node *node, uint32_t slot, const struct peer_message *request, bool wrong)
+{
+	sim_send(node->slots[slot].connection, node->slots[slot].end,
+		make_data(node, request, wrong));
+}
+
+/* A lie is in what the frame holds or in the frame itself. */
+static void send_frame(struct sim_node *node, uint32_t slot, const struct peer_message *request)
+{
+	struct bad_peer *script = script_of(node);
+	bool lie = rng_below(&script->rng, script->lie_one_in) == 0;
+	bool undecodable = lie && rng_below(&script->rng, 2) == 0;
+	struct sim_message *message = make_data(node, request, lie && !undecodable);
+
+	message->message.id = PEER_FRAME;
+	message->message.frame_bytes = request->length / 2;
+	message->wire_bytes = (uint64_t)PEER_FRAME_HEAD_BYTES + message->message.frame_bytes;
+	message->bad_frame = undecodable;
 	sim_send(node->slots[slot].connection, node->slots[slot].end, message);
 }
 
@@ -207,6 +229,20 @@ static void start(struct sim_world *world, void *context, uint64_t unused)
 		speak_round(world, node, node->life);
 }
 
+/* One of ours, as it says. */
+static void say_extended(struct sim_node *node, uint32_t slot)
+{
+	struct peer_extended_handshake handshake = {
+		.request_bytes_max = (uint32_t)PEER_REQUEST_BYTES_MAX,
+		.id_frame = PEER_EXTENSION_FRAME};
+	uint8_t bytes[GARBAGE_BYTES];
+	struct peer_message words = {.id = PEER_EXTENDED,
+		.bytes = bytes,
+		.bytes_count = peer_extended_handshake_write(&handshake, bytes, sizeof(bytes))};
+
+	say(node, slot, &words);
+}
+
 static void greet(struct sim_node *node, uint32_t slot)
 {
 	struct sim_message *message;
@@ -217,11 +253,15 @@ static void greet(struct sim_node *node, uint32_t slot)
 	message->wire_bytes = PEER_HANDSHAKE_BYTES;
 	/* Fast extension, but no extension protocol: like many an old client. */
 	message->handshake.reserved[7] = 0x04;
+	if (script_of(node)->kind == SIM_PEER_FRAME_LIAR)
+		message->handshake.reserved[5] = 0x10;
 	memset(message->handshake.infohash, 'i', sizeof(message->handshake.infohash));
 	snprintf((char *)message->handshake.peer_id, PEER_ID_BYTES, "-XX0001-%011u", node->number);
 	sim_send(node->slots[slot].connection, node->slots[slot].end, message);
 	say_id(node, slot,
 		script_of(node)->kind == SIM_PEER_GREEDY ? PEER_HAVE_NONE : PEER_HAVE_ALL);
+	if (script_of(node)->kind == SIM_PEER_FRAME_LIAR)
+		say_extended(node, slot);
 	say_id(node, slot, PEER_UNCHOKE);
 }
 
@@ -277,6 +317,9 @@ static void answer_request(struct sim_node *node, uint32_t slot, const struct pe
 	switch (script->kind) {
 	case SIM_PEER_LIAR:
 		send_data(node, slot, request, rng_below(&script->rng, script->lie_one_in) == 0);
+		break;
+	case SIM_PEER_FRAME_LIAR:
+		send_frame(node, slot, request);
 		break;
 	case SIM_PEER_HALF_BLOCK:
 		if (stream->stall_offset == UINT64_MAX)

@@ -50,6 +50,7 @@ struct sim_image {
 	uint8_t *piece_hashes; /* SIM_HASH_BYTES a piece; equal for equal pieces */
 	struct bitset zero_pieces;
 	uint64_t distinct_bytes; /* of pieces that must be transferred at least once */
+	uint32_t frame_ratio; /* how many times smaller its blocks are as frames; 0: no smaller */
 };
 
 struct sim_tracker {

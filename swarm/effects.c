@@ -85,6 +85,7 @@ static void fill_payload(struct swarm *s, struct peer_message *message)
 			.upload_only = s->complete,
 			.origin = s->settings.origin,
 			.id_donthave = PEER_EXTENSION_DONTHAVE,
+			.id_frame = s->settings.frames ? PEER_EXTENSION_FRAME : 0,
 			.client = "swarmboot",
 		};
 

@@ -215,6 +215,7 @@ void requests_tick(struct swarm *s, uint32_t peer);
 /* receive.c */
 void block_arrived(struct swarm *s, uint32_t peer, const struct peer_message *message);
 void block_discarded(struct swarm *s, uint32_t peer, const struct peer_message *message);
+void block_bad(struct swarm *s, uint32_t peer);
 void receiving_abandon(struct swarm *s, uint32_t peer);
 bool hungry(const struct swarm *s);
 void receiving_tick(struct swarm *s, uint32_t peer);

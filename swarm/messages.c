@@ -80,6 +80,7 @@ static void extended_handshake(struct swarm *s, uint32_t peer, const struct peer
 	p->origin = handshake.origin;
 	wake_at(s, s->now_ns); /* an origin is looked after from now on */
 	p->id_donthave = handshake.id_donthave;
+	p->id_frame = handshake.id_frame;
 	if (p->own)
 		p->request_bytes_max = handshake.request_bytes_max;
 	if (handshake.requests_max > 0)

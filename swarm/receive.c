@@ -55,6 +55,8 @@ static enum swarm_place place_block(struct swarm *s, uint32_t peer,
 {
 	struct peer *p = &s->peers[peer];
 
+	if (piece->id == PEER_FRAME && !s->settings.frames)
+		return SWARM_PLACE_VIOLATION;
 	if (piece->index >= s->pieces_count || piece->length == 0 || p->receiving ||
 		(uint64_t)piece->begin + piece->length > piece_length(s, piece->index))
 		return SWARM_PLACE_VIOLATION;
@@ -144,9 +146,13 @@ bool hungry(const struct swarm *s)
 	return true;
 }
 
-static void count_received(struct swarm *s, struct peer *p, uint32_t bytes, bool wasted)
+static void count_received(
+	struct swarm *s, struct peer *p, const struct peer_message *message, bool wasted)
 {
+	uint32_t bytes = message->length;
+
 	s->status.received_bytes += bytes;
+	s->status.received_wire_bytes += peer_block_wire_bytes(message);
 	s->received_ns = s->now_ns;
 	if (p->origin)
 		s->status.received_from_origin_bytes += bytes;
@@ -169,11 +175,11 @@ void block_arrived(struct swarm *s, uint32_t peer, const struct peer_message *me
 
 	if (b->state != BUFFER_ARRIVING || !blame_sender(s, buffer, peer)) {
 		receiving_abandon(s, peer);
-		count_received(s, p, message->length, true);
+		count_received(s, p, message, true);
 	} else {
 		p->receiving = false;
 		b->receiving_count--;
-		count_received(s, p, message->length, false);
+		count_received(s, p, message, false);
 		b->progress_ns = s->now_ns;
 		p->useful = true;
 		block_cancel_others(s, buffer, block);
@@ -187,8 +193,14 @@ void block_discarded(struct swarm *s, uint32_t peer, const struct peer_message *
 {
 	struct peer *p = &s->peers[peer];
 
-	count_received(s, p, message->length, true);
+	count_received(s, p, message, true);
 	refill(s, peer);
+}
+
+/* No other peer had a hand in it, so there is nothing to find out. */
+void block_bad(struct swarm *s, uint32_t peer)
+{
+	peer_offends(s, peer, "it sent a frame that does not decode");
 }
 
 void receiving_abandon(struct swarm *s, uint32_t peer)

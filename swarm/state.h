@@ -150,6 +150,7 @@ struct peer {
 	bool peer_interested;
 	bool unchoked; /* holds an upload slot */
 	uint8_t id_donthave;
+	uint8_t id_frame; /* 0: it takes blocks only as they are */
 	uint32_t request_bytes_max;
 	uint32_t requests_max; /* what it says it queues */
 

@@ -199,6 +199,9 @@ static void handle_peer(struct swarm *s, const struct swarm_input *input)
 	case SWARM_IN_BLOCK_DISCARDED:
 		block_discarded(s, peer, input->message);
 		break;
+	case SWARM_IN_BLOCK_BAD:
+		block_bad(s, peer);
+		break;
 	case SWARM_IN_BLOCK_SENT:
 		upload_sent(s, peer, input->message, input->ok);
 		break;

@@ -72,6 +72,7 @@ struct swarm_settings {
 		*zero_pieces; /* known all-zero; borrowed during swarm_create; may be NULL */
 	bool origin;	      /* the site's origin: grants each piece once before any twice */
 	bool all_durable;     /* everything is on the device already (seed) */
+	bool frames;	      /* the driver decodes compressed blocks: peers may send them */
 	uint16_t listen_port;
 	uint32_t trackers_count; /* the driver keeps the URLs; the engine says index */
 	const uint32_t
@@ -111,14 +112,16 @@ enum swarm_input_kind {
 	SWARM_IN_CONNECTED,	 /* peer (of a CONNECT effect): TCP is up */
 	SWARM_IN_CONNECT_FAILED, /* peer */
 	SWARM_IN_ACCEPTED, /* address: incoming; *accepted_peer is set, or PEER_NONE: refuse it */
-	SWARM_IN_DISCONNECTED,	  /* peer */
-	SWARM_IN_HANDSHAKE,	  /* peer, handshake (of our infohash) */
-	SWARM_IN_MESSAGE,	  /* peer, message (anything but PIECE) */
-	SWARM_IN_BLOCK,		  /* peer, message (PIECE head): its bytes are now in the place that
-				     swarm_place_block gave */
-	SWARM_IN_BLOCK_DISCARDED, /* peer, message: its bytes were read and thrown away */
-	SWARM_IN_BLOCK_SENT,	  /* peer, message, ok: an earlier SEND_BLOCK is in the socket;
-				     not ok: dropped because of CANCEL_SEND */
+	SWARM_IN_DISCONNECTED, /* peer */
+	SWARM_IN_HANDSHAKE,    /* peer, handshake (of our infohash) */
+	SWARM_IN_MESSAGE,      /* peer, message (anything but PIECE) */
+	SWARM_IN_BLOCK,	       /* peer, message (PIECE or FRAME head): its bytes are now, decoded,
+				  in the place that swarm_place_block gave */
+	SWARM_IN_BLOCK_DISCARDED,  /* peer, message: its bytes were read and thrown away */
+	SWARM_IN_BLOCK_BAD,	   /* peer, message: a frame that was placed does not decode */
+	SWARM_IN_BLOCK_SENT,	   /* peer, message (as PIECE or FRAME): an earlier SEND_BLOCK is in
+				      the socket; ok;
+				      not ok: dropped because of CANCEL_SEND */
 	SWARM_IN_BLOCK_UNREADABLE, /* peer, message: an earlier SEND_BLOCK could not be read */
 	/* Disk and digests. */
 	SWARM_IN_HASHED,  /* piece, buffer, ok */
@@ -155,7 +158,8 @@ enum swarm_effect_kind {
 	SWARM_EFFECT_SEND_HANDSHAKE, /* peer */
 	SWARM_EFFECT_SEND,	  /* peer, message (its bytes valid until the next swarm_handle) */
 	SWARM_EFFECT_SEND_BLOCK,  /* peer, message (PIECE), buffer or BUFFER_NONE: then read it from
-				     the device. Answer BLOCK_SENT or BLOCK_UNREADABLE */
+				     the device. With an extended_id it may leave as a FRAME of that
+				     sub-id. Answer BLOCK_SENT or BLOCK_UNREADABLE */
 	SWARM_EFFECT_CANCEL_SEND, /* peer, message: drop a queued SEND_BLOCK if no byte of it has
 				     left; answer BLOCK_SENT (not ok) for it */
 	SWARM_EFFECT_HASH,	  /* piece, buffer: answer HASHED */
@@ -202,8 +206,8 @@ enum swarm_place {
 				 says SWARM_IN_DISCONNECTED */
 };
 
-/* Where the block of a PIECE head goes. While a BUFFER answer is being received (until BLOCK or
- * DISCONNECTED), the engine keeps that buffer in place. */
+/* Where the block of a PIECE or FRAME head goes. While a BUFFER answer is being received (until
+ * BLOCK or DISCONNECTED), the engine keeps that buffer in place. */
 MUST_USE enum swarm_place swarm_place_block(struct swarm *swarm, uint32_t peer, uint32_t generation,
 	const struct peer_message *piece, uint32_t *buffer, uint32_t *offset_bytes);
 
@@ -222,15 +226,17 @@ enum swarm_piece_state swarm_piece_state(const struct swarm *swarm, uint32_t pie
 struct swarm_status {
 	uint32_t pieces_durable_count;
 	uint64_t durable_bytes;
-	uint64_t zero_bytes;	  /* of the image: known-zero pieces */
-	uint64_t duplicate_bytes; /* of the image: written from another piece's buffer */
-	uint64_t present_bytes;	  /* found by assessment */
-	uint64_t received_bytes;  /* payload, all */
+	uint64_t zero_bytes;	      /* of the image: known-zero pieces */
+	uint64_t duplicate_bytes;     /* of the image: written from another piece's buffer */
+	uint64_t present_bytes;	      /* found by assessment */
+	uint64_t received_bytes;      /* payload, all, as it is in the image */
+	uint64_t received_wire_bytes; /* the same as it came, compressed or not */
 	uint64_t received_from_origin_bytes;
 	uint64_t wasted_bytes; /* discarded, duplicate or failed its digest */
-	uint64_t sent_bytes;   /* payload */
-	uint64_t left_bytes;   /* not durable */
-	uint32_t peers_count;  /* past the handshake */
+	uint64_t sent_bytes;   /* payload, likewise */
+	uint64_t sent_wire_bytes;
+	uint64_t left_bytes;  /* not durable */
+	uint32_t peers_count; /* past the handshake */
 	uint32_t seeds_count;
 	uint32_t known_addresses_count;
 	uint32_t banned_count;

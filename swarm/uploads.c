@@ -130,10 +130,12 @@ void upload_sent(struct swarm *s, uint32_t peer, const struct peer_message *mess
 	if (at == SENDS_MAX)
 		return;
 	p->useful |= ok;
-	if (ok)
+	if (ok) {
 		s->status.sent_bytes += message->length;
-	else
+		s->status.sent_wire_bytes += peer_block_wire_bytes(message);
+	} else {
 		reject(s, peer, &p->sends[at].what);
+	}
 	release_send(s, peer, at);
 }
 
@@ -162,6 +164,7 @@ static void send_block(struct swarm *s, uint32_t peer, const struct incoming *wh
 	effect->message.index = what->index;
 	effect->message.begin = what->begin;
 	effect->message.length = what->length;
+	effect->message.extended_id = p->id_frame;
 	effect->buffer = buffer;
 	p->sends[p->sends_count++] = (struct outgoing_block){.what = *what, .buffer = buffer};
 	if (buffer != SWARM_BUFFER_NONE) {

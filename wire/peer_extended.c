@@ -32,6 +32,7 @@ bool peer_extended_handshake_parse(
 	if (ben_get(&dict, "m", &extensions)) {
 		handshake->id_donthave = get_extension_id(&extensions, "lt_donthave");
 		handshake->id_pex = get_extension_id(&extensions, "ut_pex");
+		handshake->id_frame = get_extension_id(&extensions, "sb_frame");
 	}
 	uint32_t port = get_u32(&dict, "p");
 
@@ -61,6 +62,7 @@ size_t peer_extended_handshake_write(
 	ben_write_text(&writer, "m");
 	ben_write_dict(&writer);
 	put_nonzero(&writer, "lt_donthave", handshake->id_donthave);
+	put_nonzero(&writer, "sb_frame", handshake->id_frame);
 	put_nonzero(&writer, "ut_pex", handshake->id_pex);
 	ben_write_end(&writer);
 	put_nonzero(&writer, "p", handshake->listen_port);

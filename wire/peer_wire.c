@@ -42,7 +42,10 @@ enum shape {
 	SHAPE_BYTES,
 	SHAPE_PORT, /* be16 */
 	SHAPE_EXTENDED,
+	SHAPE_FRAME, /* sub-id, be32 index, be32 begin, be32 length, the compressed block */
 };
+
+#define FRAME_FIXED_BYTES (PEER_FRAME_HEAD_BYTES - PEER_MESSAGE_HEAD_BYTES)
 
 static enum shape shape_of(enum peer_message_id id)
 {
@@ -70,6 +73,8 @@ static enum shape shape_of(enum peer_message_id id)
 		return SHAPE_PORT;
 	case PEER_EXTENDED:
 		return SHAPE_EXTENDED;
+	case PEER_FRAME:
+		return SHAPE_FRAME;
 	case PEER_KEEP_ALIVE:
 		break;
 	}
@@ -90,6 +95,8 @@ static uint32_t shape_bytes(enum shape shape)
 		return 2;
 	case SHAPE_EXTENDED:
 		return 1;
+	case SHAPE_FRAME:
+		return FRAME_FIXED_BYTES + 1;
 	case SHAPE_UNKNOWN:
 	case SHAPE_EMPTY:
 	case SHAPE_BYTES:
@@ -104,6 +111,7 @@ static bool shape_allows(enum shape shape, uint32_t payload_bytes)
 	case SHAPE_PIECE:
 	case SHAPE_BYTES:
 	case SHAPE_EXTENDED:
+	case SHAPE_FRAME:
 	case SHAPE_UNKNOWN:
 		return payload_bytes >= shape_bytes(shape);
 	case SHAPE_EMPTY:
@@ -144,10 +152,40 @@ static void read_payload(struct peer_message *message, enum shape shape, const u
 		message->bytes = payload + 1;
 		message->bytes_count = payload_bytes - 1;
 		break;
+	case SHAPE_FRAME:
+		message->id = PEER_FRAME;
+		message->extended_id = payload[0];
+		message->index = be32_read(payload + 1);
+		message->begin = be32_read(payload + 5);
+		message->length = be32_read(payload + 9);
+		message->frame_bytes = payload_bytes - FRAME_FIXED_BYTES;
+		break;
 	case SHAPE_UNKNOWN:
 	case SHAPE_EMPTY:
 		break;
 	}
+}
+
+/* What a message may hold that is received straight into its place; 0: it is read whole. */
+static uint32_t head_bytes(enum shape shape)
+{
+	return shape == SHAPE_PIECE   ? PEER_PIECE_HEAD_BYTES
+	       : shape == SHAPE_FRAME ? PEER_FRAME_HEAD_BYTES
+				      : 0;
+}
+
+static bool within_bounds(enum shape shape, uint32_t payload_bytes, uint32_t message_bytes_max,
+	uint32_t block_bytes_max)
+{
+	if (head_bytes(shape) == 0)
+		return payload_bytes < message_bytes_max;
+	return payload_bytes - (head_bytes(shape) - PEER_MESSAGE_HEAD_BYTES) <= block_bytes_max;
+}
+
+/* A frame that is no smaller than its block would have been sent as a PIECE. */
+static bool frame_makes_sense(const struct peer_message *message, uint32_t block_bytes_max)
+{
+	return message->frame_bytes < message->length && message->length <= block_bytes_max;
 }
 
 enum peer_parse peer_message_parse(struct peer_message *message, const uint8_t *bytes,
@@ -172,15 +210,24 @@ enum peer_parse peer_message_parse(struct peer_message *message, const uint8_t *
 	enum shape shape = shape_of(message->id);
 	uint32_t payload_bytes = length - 1;
 
+	if (shape == SHAPE_EXTENDED && payload_bytes > 0) {
+		*needed_bytes = PEER_MESSAGE_HEAD_BYTES + 1;
+		if (bytes_count < *needed_bytes)
+			return PEER_PARSE_MORE;
+		if (bytes[PEER_MESSAGE_HEAD_BYTES] == PEER_EXTENSION_FRAME)
+			shape = SHAPE_FRAME;
+	}
 	if (!shape_allows(shape, payload_bytes))
 		return PEER_PARSE_BAD;
-	if (shape == SHAPE_PIECE ? payload_bytes - 8 > block_bytes_max : length > message_bytes_max)
+	if (!within_bounds(shape, payload_bytes, message_bytes_max, block_bytes_max))
 		return PEER_PARSE_BAD;
-	*needed_bytes = shape == SHAPE_PIECE ? PEER_PIECE_HEAD_BYTES : 4 + (size_t)length;
+	*needed_bytes = head_bytes(shape) > 0 ? head_bytes(shape) : 4 + (size_t)length;
 	if (bytes_count < *needed_bytes)
 		return PEER_PARSE_MORE;
 	*used_bytes = *needed_bytes;
 	read_payload(message, shape, bytes + PEER_MESSAGE_HEAD_BYTES, payload_bytes);
+	if (shape == SHAPE_FRAME && !frame_makes_sense(message, block_bytes_max))
+		return PEER_PARSE_BAD;
 	return shape == SHAPE_UNKNOWN ? PEER_PARSE_UNKNOWN : PEER_PARSE_MESSAGE;
 }
 
@@ -194,6 +241,8 @@ static uint64_t payload_bytes_of(const struct peer_message *message, enum shape 
 		return message->bytes_count;
 	case SHAPE_EXTENDED:
 		return 1 + (uint64_t)message->bytes_count;
+	case SHAPE_FRAME:
+		return FRAME_FIXED_BYTES + (uint64_t)message->frame_bytes;
 	case SHAPE_UNKNOWN:
 	case SHAPE_EMPTY:
 	case SHAPE_INDEX:
@@ -230,6 +279,12 @@ static void write_payload(uint8_t *payload, const struct peer_message *message, 
 		if (message->bytes_count > 0)
 			memcpy(payload, message->bytes, message->bytes_count);
 		break;
+	case SHAPE_FRAME:
+		payload[0] = message->extended_id;
+		be32_write(payload + 1, message->index);
+		be32_write(payload + 5, message->begin);
+		be32_write(payload + 9, message->length);
+		break;
 	case SHAPE_UNKNOWN:
 	case SHAPE_EMPTY:
 		break;
@@ -246,13 +301,13 @@ size_t peer_message_write(const struct peer_message *message, uint8_t *bytes, si
 	}
 	enum shape shape = shape_of(message->id);
 	uint64_t payload_bytes = payload_bytes_of(message, shape);
-	uint64_t whole = shape == SHAPE_PIECE ? PEER_PIECE_HEAD_BYTES
-					      : PEER_MESSAGE_HEAD_BYTES + payload_bytes;
+	uint64_t whole =
+		head_bytes(shape) > 0 ? head_bytes(shape) : PEER_MESSAGE_HEAD_BYTES + payload_bytes;
 
 	if (shape == SHAPE_UNKNOWN || payload_bytes >= UINT32_MAX || whole > capacity)
 		return 0;
 	be32_write(bytes, (uint32_t)payload_bytes + 1);
-	bytes[4] = (uint8_t)message->id;
+	bytes[4] = (uint8_t)(shape == SHAPE_FRAME ? PEER_EXTENDED : message->id);
 	write_payload(bytes + PEER_MESSAGE_HEAD_BYTES, message, shape);
 	return (size_t)whole;
 }

@@ -6,7 +6,8 @@
  *   message    <be32 length><id><payload>; length 0 is a keep-alive
  *
  * A PIECE message's payload is never handed around as bytes here: the parser reports its 9-byte
- * head, and the driver receives the block itself straight into its place.
+ * head, and the driver receives the block itself straight into its place. Likewise for a FRAME: an
+ * EXTENDED message of ours that carries a block compressed (docs/peer-wire.md).
  */
 #ifndef WIRE_PEER_WIRE_H
 #define WIRE_PEER_WIRE_H
@@ -14,13 +15,15 @@
 #include "lib/bytes.h"
 #include "wire/bencode.h"
 
-#define PEER_HANDSHAKE_BYTES	68
-#define PEER_ID_BYTES		20
-#define PEER_BLOCK_BYTES	(16 * KIB) /* what foreign clients request and answer */
-#define PEER_REQUEST_BYTES_MAX	(1 * MIB)  /* largest request between our own nodes */
-#define PEER_MESSAGE_HEAD_BYTES 5	   /* length and id */
-#define PEER_PIECE_HEAD_BYTES	13	   /* length, id, index, begin */
-#define PEER_EXTENDED_BYTES_MAX (16 * KIB)
+#define PEER_HANDSHAKE_BYTES	  68
+#define PEER_ID_BYTES		  20
+#define PEER_BLOCK_BYTES	  (16 * KIB) /* what foreign clients request and answer */
+#define PEER_REQUEST_BYTES_MAX	  (1 * MIB)  /* largest request between our own nodes */
+#define PEER_MESSAGE_HEAD_BYTES	  5	     /* length and id */
+#define PEER_PIECE_HEAD_BYTES	  13	     /* length, id, index, begin */
+#define PEER_FRAME_HEAD_BYTES	  18 /* length, id, sub-id, index, begin, length of the block */
+#define PEER_BLOCK_HEAD_BYTES_MAX PEER_FRAME_HEAD_BYTES
+#define PEER_EXTENDED_BYTES_MAX	  (16 * KIB)
 
 enum peer_message_id {
 	PEER_CHOKE = 0,
@@ -40,6 +43,7 @@ enum peer_message_id {
 	PEER_ALLOWED_FAST = 17,
 	PEER_EXTENDED = 20,
 	PEER_KEEP_ALIVE = 256, /* not an id on the wire */
+	PEER_FRAME = 257,      /* likewise: EXTENDED with the sub-id of a frame */
 };
 
 struct peer_handshake {
@@ -58,33 +62,41 @@ void peer_handshake_write(
 void peer_reserved_set_ours(uint8_t reserved[static 8]); /* extended and fast */
 
 /* One message. index/begin/length as the id gives them (HAVE, SUGGEST, ALLOWED_FAST: index only;
- * PIECE: length is the block's; PORT: index is the port). bytes: BITFIELD's or EXTENDED's payload
- * after its sub-id, borrowed until the call that received it returns. */
+ * PIECE: length is the block's; FRAME: likewise, and frame_bytes is how many carry it, fewer than
+ * length; PORT: index is the port). extended_id: of EXTENDED and FRAME. bytes: BITFIELD's or
+ * EXTENDED's payload after its sub-id, borrowed until the call that received it returns. */
 struct peer_message {
 	enum peer_message_id id;
 	uint32_t index;
 	uint32_t begin;
 	uint32_t length;
+	uint32_t frame_bytes;
 	uint8_t extended_id;
 	const uint8_t *bytes;
 	size_t bytes_count;
 };
 
+/* How many bytes follow the head of a PIECE or FRAME. */
+static inline uint32_t peer_block_wire_bytes(const struct peer_message *block)
+{
+	return block->id == PEER_FRAME ? block->frame_bytes : block->length;
+}
+
 enum peer_parse {
 	PEER_PARSE_MORE,    /* not enough bytes yet; *needed_bytes says how many are, at least */
-	PEER_PARSE_MESSAGE, /* a whole message, *used_bytes long (PIECE: its 13-byte head) */
+	PEER_PARSE_MESSAGE, /* a whole message, *used_bytes long (PIECE, FRAME: its head) */
 	PEER_PARSE_BAD,	    /* protocol violation: close */
 	PEER_PARSE_UNKNOWN, /* an unknown id of acceptable length, whole: skip *used_bytes */
 };
 
-/* message_bytes_max bounds `length` for everything but PIECE (a bitfield of the torrent's size,
- * say); block_bytes_max bounds a PIECE's block. */
+/* message_bytes_max bounds `length` for everything but PIECE and FRAME (a bitfield of the torrent's
+ * size, say); block_bytes_max bounds their block. */
 enum peer_parse peer_message_parse(struct peer_message *message, const uint8_t *bytes,
 	size_t bytes_count, uint32_t message_bytes_max, uint32_t block_bytes_max,
 	size_t *used_bytes, size_t *needed_bytes);
 
-/* Encodes any message (for PIECE only its head). Returns bytes written, 0 when capacity is too
- * small. */
+/* Encodes any message (for PIECE and FRAME only its head). Returns bytes written, 0 when capacity
+ * is too small. */
 size_t peer_message_write(const struct peer_message *message, uint8_t *bytes, size_t capacity);
 
 /* BEP 10 handshake (extended id 0; docs/peer-wire.md). Ids are 0 when the peer does not offer the
@@ -97,11 +109,12 @@ struct peer_extended_handshake {
 	bool origin;		    /* "sb_origin": this is the site's origin */
 	uint8_t id_donthave;	    /* BEP 54 "lt_donthave" */
 	uint8_t id_pex;		    /* BEP 11 "ut_pex" */
+	uint8_t id_frame;	    /* "sb_frame": it decodes frames */
 	char client[64];	    /* "v", cut and made printable */
 };
 
 /* The ids by which others send us extension messages. */
-enum { PEER_EXTENSION_DONTHAVE = 1, PEER_EXTENSION_PEX = 2 };
+enum { PEER_EXTENSION_DONTHAVE = 1, PEER_EXTENSION_PEX = 2, PEER_EXTENSION_FRAME = 4 };
 
 MUST_USE bool peer_extended_handshake_parse(
 	struct peer_extended_handshake *handshake, const uint8_t *bytes, size_t bytes_count);

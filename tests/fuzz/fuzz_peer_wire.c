@@ -59,8 +59,9 @@ static void check_stream(const uint8_t *data, size_t size)
 		}
 		data += used;
 		size -= used;
-		if (result == PEER_PARSE_MESSAGE && message.id == PEER_PIECE) {
-			size_t block = (size_t)u64_min(message.length, size);
+		if (result == PEER_PARSE_MESSAGE &&
+			(message.id == PEER_PIECE || message.id == PEER_FRAME)) {
+			size_t block = (size_t)u64_min(peer_block_wire_bytes(&message), size);
 
 			data += block;
 			size -= block;

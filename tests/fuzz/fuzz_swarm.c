@@ -384,7 +384,8 @@ static void say(struct model *m, uint32_t peer)
 			.request_bytes_max = draw(m, 2) * (uint32_t)PEER_BLOCK_BYTES,
 			.requests_max = draw(m, 64),
 			.origin = draw(m, 2) != 0,
-			.id_donthave = (uint8_t)draw(m, 2)};
+			.id_donthave = (uint8_t)draw(m, 2),
+			.id_frame = (uint8_t)draw(m, 2)};
 
 		message.bytes_count =
 			peer_extended_handshake_write(&handshake, bytes, sizeof(bytes));
@@ -423,7 +424,8 @@ static void send_head(struct model *m, uint32_t peer)
 		message.index = draw(m, m->pieces_count + 1);
 		message.length = draw(m, 3) * (uint32_t)PEER_BLOCK_BYTES;
 	}
-	message.id = PEER_PIECE;
+	message.id = draw(m, 3) == 0 ? PEER_FRAME : PEER_PIECE;
+	message.frame_bytes = message.length / 2;
 	switch (swarm_place_block(m->swarm, peer, p->generation, &message, &buffer, &offset)) {
 	case SWARM_PLACE_BUFFER:
 		CHECK(buffer < m->buffers_count && m->uses[buffer] == 0);
@@ -450,7 +452,10 @@ static void send_rest(struct model *m, uint32_t peer)
 
 	p->receiving = false;
 	m->receiving[p->receiving_buffer]--;
-	peer_event(m, peer, SWARM_IN_BLOCK, &message);
+	peer_event(m, peer,
+		message.id == PEER_FRAME && draw(m, m->patience) == 0 ? SWARM_IN_BLOCK_BAD
+								      : SWARM_IN_BLOCK,
+		&message);
 }
 
 static void peer_step(struct model *m)
@@ -566,6 +571,7 @@ static bool begin(struct model *m)
 	settings.limits.flush_bytes = draw(m, 4) * PIECE_BYTES;
 	settings.origin = draw(m, 4) == 0;
 	settings.all_durable = draw(m, 4) == 0;
+	settings.frames = draw(m, 4) != 0;
 	m->swarm = swarm_create(&settings, &allocator);
 	for (uint32_t piece = 0; piece < m->pieces_count; piece++)
 		m->written[piece] = settings.all_durable;

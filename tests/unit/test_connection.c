@@ -265,7 +265,7 @@ static void unwanted_blocks_are_read_and_thrown_away(void **state)
 static void offences_close_the_connection(void **state)
 {
 	struct fixture *fixture = *state;
-	static const uint8_t too_long[] = {0, 1, 0, 0, 20};
+	static const uint8_t too_long[] = {0, 1, 0, 0, 20, 0};
 
 	peer_greets(fixture, 100);
 	peer_says(fixture, too_long, sizeof(too_long), 100);

@@ -134,6 +134,47 @@ static void piece_is_reported_by_its_head(void **state)
 	assert_int_equal(peer_message_write(&sent, bytes, sizeof(bytes)), 0);
 }
 
+static void frame_is_reported_by_its_head(void **state)
+{
+	struct peer_message sent = {.id = PEER_FRAME,
+		.extended_id = PEER_EXTENSION_FRAME,
+		.index = 9,
+		.begin = 32768,
+		.length = 16384,
+		.frame_bytes = 5000};
+	struct peer_message got;
+	uint8_t bytes[PEER_FRAME_HEAD_BYTES];
+	size_t used;
+
+	(void)state;
+	assert_int_equal(peer_message_write(&sent, bytes, sizeof(bytes)), sizeof(bytes));
+	assert_int_equal(be32_read(bytes), 5000 + PEER_FRAME_HEAD_BYTES - 4);
+	assert_int_equal(bytes[4], PEER_EXTENDED);
+	for (size_t cut = 0; cut < sizeof(bytes); cut++)
+		assert_int_equal(parse(&got, bytes, cut, &used), PEER_PARSE_MORE);
+	assert_int_equal(parse(&got, bytes, sizeof(bytes), &used), PEER_PARSE_MESSAGE);
+	assert_int_equal(used, PEER_FRAME_HEAD_BYTES);
+	assert_memory_equal(&got, &sent, sizeof(got));
+	assert_int_equal(peer_block_wire_bytes(&got), 5000);
+	got.id = PEER_PIECE;
+	assert_int_equal(peer_block_wire_bytes(&got), 16384);
+	for (uint32_t length = 2; length <= PEER_FRAME_HEAD_BYTES - 4; length++) {
+		be32_write(bytes, length); /* less than a head, or nothing behind it */
+		assert_int_equal(parse(&got, bytes, sizeof(bytes), &used), PEER_PARSE_BAD);
+	}
+	be32_write(bytes, BLOCK_MAX + PEER_FRAME_HEAD_BYTES - 4 + 1);
+	assert_int_equal(parse(&got, bytes, sizeof(bytes), &used), PEER_PARSE_BAD);
+	sent.frame_bytes = sent.length; /* no smaller than the block */
+	(void)peer_message_write(&sent, bytes, sizeof(bytes));
+	assert_int_equal(parse(&got, bytes, sizeof(bytes), &used), PEER_PARSE_BAD);
+	sent.frame_bytes = 100; /* a block that nobody asks for */
+	sent.length = BLOCK_MAX + 1;
+	(void)peer_message_write(&sent, bytes, sizeof(bytes));
+	assert_int_equal(parse(&got, bytes, sizeof(bytes), &used), PEER_PARSE_BAD);
+	sent.frame_bytes = UINT32_MAX;
+	assert_int_equal(peer_message_write(&sent, bytes, sizeof(bytes)), 0);
+}
+
 /* Each id with each short length and some absurd ones: only the right length is a message. */
 static void wrong_lengths_are_violations(void **state)
 {
@@ -194,6 +235,7 @@ static void assert_same_handshake(
 	assert_int_equal(a->origin, b->origin);
 	assert_int_equal(a->id_donthave, b->id_donthave);
 	assert_int_equal(a->id_pex, b->id_pex);
+	assert_int_equal(a->id_frame, b->id_frame);
 	assert_string_equal(a->client, b->client);
 }
 
@@ -206,6 +248,7 @@ static void extended_handshake_round_trip(void **state)
 		.origin = true,
 		.id_donthave = PEER_EXTENSION_DONTHAVE,
 		.id_pex = 255,
+		.id_frame = PEER_EXTENSION_FRAME,
 		.client = "swarmboot 1.0"};
 	struct peer_extended_handshake theirs;
 	uint8_t bytes[256];
@@ -291,6 +334,7 @@ int main(void)
 		cmocka_unit_test(handshake_round_trip),
 		cmocka_unit_test(messages_round_trip_and_wait_for_their_end),
 		cmocka_unit_test(piece_is_reported_by_its_head),
+		cmocka_unit_test(frame_is_reported_by_its_head),
 		cmocka_unit_test(wrong_lengths_are_violations),
 		cmocka_unit_test(unknown_messages_are_skipped_whole),
 		cmocka_unit_test(extended_handshake_round_trip),
