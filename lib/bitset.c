@@ -23,6 +23,12 @@ void bitset_set_all(struct bitset *set)
 		set->words[words_count - 1] = ((uint64_t)1 << (set->bits_count % 64)) - 1;
 }
 
+void bitset_add(struct bitset *set, const struct bitset *other)
+{
+	for (size_t i = 0; i < BITSET_WORDS(set->bits_count); i++)
+		set->words[i] |= other->words[i];
+}
+
 uint32_t bitset_count(const struct bitset *set)
 {
 	uint32_t count = 0;

@@ -19,6 +19,7 @@ struct bitset {
 void bitset_init(struct bitset *set, uint64_t *words, uint32_t bits_count);
 void bitset_set_all(struct bitset *set);
 void bitset_clear_all(struct bitset *set);
+void bitset_add(struct bitset *set, const struct bitset *other); /* of the same size */
 uint32_t bitset_count(const struct bitset *set);
 
 /* First bit at or after `from` that is set / clear, or BITSET_NONE. */

@@ -81,7 +81,7 @@ void sim_disk_spoil(struct sim_disk *disk, uint32_t granule)
 static uint64_t granule_offset(const struct sim_image *image, uint32_t granule)
 {
 	return (uint64_t)(granule / image->granules_per_piece) * image->piece_bytes +
-	       granule % image->granules_per_piece * SIM_GRANULE_BYTES;
+	       granule % image->granules_per_piece * image->granule_bytes;
 }
 
 static bool in_head(const struct sim_disk *disk, uint32_t granule)
@@ -93,7 +93,7 @@ static bool in_tail(const struct sim_disk *disk, uint32_t granule)
 {
 	const struct sim_image *image = &disk->world->image;
 
-	return granule_offset(image, granule) + SIM_GRANULE_BYTES + SIM_HOLDBACK_BYTES >
+	return granule_offset(image, granule) + image->granule_bytes + SIM_HOLDBACK_BYTES >
 	       image->length_bytes;
 }
 

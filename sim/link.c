@@ -6,6 +6,8 @@
 
 #include "sim/node.h"
 
+#define CHUNKS_A_SLAB 256
+
 struct sim_message *sim_message_create(
 	enum sim_message_kind kind, size_t payload_bytes, uint32_t marks_count)
 {
@@ -17,8 +19,11 @@ struct sim_message *sim_message_create(
 	message->buffer = SWARM_BUFFER_NONE;
 	if (payload_bytes > 0)
 		message->payload = sim_allocate(payload_bytes, 1);
+	if (kind == SIM_HANDSHAKE)
+		message->handshake = sim_allocate(1, sizeof(*message->handshake));
 	message->marks_count = marks_count;
-	if (marks_count > 0)
+	message->marks = message->few_marks;
+	if (marks_count > ARRAY_COUNT(message->few_marks))
 		message->marks = sim_allocate(marks_count, sizeof(*message->marks));
 	return message;
 }
@@ -26,8 +31,48 @@ struct sim_message *sim_message_create(
 void sim_message_destroy(struct sim_message *message)
 {
 	free(message->payload);
-	free(message->marks);
+	free(message->handshake);
+	if (message->marks != message->few_marks)
+		free(message->marks);
 	free(message);
+}
+
+/* ---- chunks: from slabs, which go with the world ---- */
+
+static struct sim_chunk *chunk_take(struct sim_world *world)
+{
+	if (world->chunks_free == NULL) {
+		struct sim_chunk *slab = sim_allocate(CHUNKS_A_SLAB, sizeof(*slab));
+
+		/* The first of each holds the list of slabs together. */
+		slab->next = world->chunks_slabs;
+		world->chunks_slabs = slab;
+		for (uint32_t i = 1; i < CHUNKS_A_SLAB; i++) {
+			slab[i].next = world->chunks_free;
+			world->chunks_free = &slab[i];
+		}
+	}
+	struct sim_chunk *chunk = world->chunks_free;
+
+	world->chunks_free = chunk->next;
+	chunk->next = NULL;
+	return chunk;
+}
+
+static void chunk_release(struct sim_world *world, struct sim_chunk *chunk)
+{
+	chunk->next = world->chunks_free;
+	world->chunks_free = chunk;
+}
+
+void sim_chunks_destroy(struct sim_world *world)
+{
+	while (world->chunks_slabs != NULL) {
+		struct sim_chunk *slab = world->chunks_slabs;
+
+		world->chunks_slabs = slab->next;
+		free(slab);
+	}
 }
 
 static void list_push(struct sim_message_list *list, struct sim_message *message)
@@ -167,7 +212,7 @@ static void uplink_fill(struct sim_node *node)
 		queue_remove(link, stream);
 		if (!can_send(stream))
 			continue;
-		struct sim_chunk *chunk = sim_allocate(1, sizeof(*chunk));
+		struct sim_chunk *chunk = chunk_take(node->world);
 
 		chunk->stream = stream;
 		chunk->bytes =
@@ -283,7 +328,7 @@ static void chunk_comes_in(struct sim_world *world, void *context, uint64_t unus
 	chunk->passage.last_ns += up->latency_ns + down->latency_ns;
 	sim_pipe_pass(&down->down, chunk->bytes, &chunk->passage);
 	sim_schedule(world, chunk->passage.last_ns, chunk_delivered, stream, chunk->end_offset);
-	free(chunk);
+	chunk_release(world, chunk);
 }
 
 static void chunk_delivered(struct sim_world *world, void *context, uint64_t offset)
@@ -333,14 +378,10 @@ void sim_stream_clear_wire(struct sim_stream *stream)
 	list_clear(&stream->wire);
 }
 
+/* Its chunks stay with their slabs until the world ends. */
 void sim_link_reset(struct sim_link *link)
 {
-	while (link->chunks_first != NULL) {
-		struct sim_chunk *chunk = link->chunks_first;
-
-		link->chunks_first = chunk->next;
-		free(chunk);
-	}
+	link->chunks_first = NULL;
 	link->chunks_last = NULL;
 	link->chunks_bytes = 0;
 	link->sending = false;

@@ -29,11 +29,12 @@ struct sim_message {
 	uint32_t place_offset_bytes;
 	uint32_t buffer; /* the sender's, or SWARM_BUFFER_NONE */
 	uint64_t wire_bytes;
-	uint64_t begin_offset; /* in the stream, once it is being sent */
-	struct peer_handshake handshake;
-	struct peer_message message; /* its bytes are `payload` */
+	uint64_t begin_offset;		  /* in the stream, once it is being sent */
+	struct peer_handshake *handshake; /* SIM_HANDSHAKE only */
+	struct peer_message message;	  /* its bytes are `payload` */
 	uint32_t marks_count;
-	uint32_t *marks; /* of a block: what its bytes are, a mark a granule */
+	uint32_t *marks;       /* of a block: what its bytes are, a mark a granule */
+	uint32_t few_marks[2]; /* where they are when they are few */
 	uint8_t *payload;
 };
 
@@ -141,6 +142,8 @@ void sim_poke(struct sim_connection *connection, uint32_t end);
 /* What its sender has not put on the wire; what is on it and was not delivered. */
 void sim_stream_purge(struct sim_stream *stream);
 void sim_stream_clear_wire(struct sim_stream *stream);
+
+void sim_chunks_destroy(struct sim_world *world);
 
 /* ---- connection.c ---- */
 void sim_connections_destroy(struct sim_world *world);

@@ -52,9 +52,9 @@ static void send_handshake(struct sim_node *node, struct sim_slot *slot)
 	struct sim_message *message = sim_message_create(SIM_HANDSHAKE, 0, 0);
 
 	message->wire_bytes = PEER_HANDSHAKE_BYTES;
-	peer_reserved_set_ours(message->handshake.reserved);
-	memset(message->handshake.infohash, 'i', sizeof(message->handshake.infohash));
-	snprintf((char *)message->handshake.peer_id, PEER_ID_BYTES, "-SB0001-%05u%06u",
+	peer_reserved_set_ours(message->handshake->reserved);
+	memset(message->handshake->infohash, 'i', sizeof(message->handshake->infohash));
+	snprintf((char *)message->handshake->peer_id, PEER_ID_BYTES, "-SB0001-%05u%06u",
 		node->number % 100000, (unsigned)(node->boots_count % 1000000));
 	sim_send(slot->connection, slot->end, message);
 }
@@ -95,7 +95,7 @@ static void read_done(struct sim_world *world, void *context, uint64_t unused)
 	struct sim_node *node = read->node;
 	struct sim_slot *slot = &node->slots[read->input.peer];
 	struct sim_message *message = NULL;
-	uint32_t first = (uint32_t)(read->message.begin / SIM_GRANULE_BYTES);
+	uint32_t first = (uint32_t)(read->message.begin / node->world->image.granule_bytes);
 	uint32_t granule = read->message.index * world->image.granules_per_piece + first;
 
 	(void)unused;
@@ -141,8 +141,8 @@ static void send_block(
 {
 	const struct sim_image *image = &node->world->image;
 	const struct peer_message *block = &effect->message;
-	uint32_t first = (uint32_t)(block->begin / SIM_GRANULE_BYTES);
-	uint32_t marks = (uint32_t)u64_div_up(block->length, SIM_GRANULE_BYTES);
+	uint32_t first = (uint32_t)(block->begin / node->world->image.granule_bytes);
+	uint32_t marks = (uint32_t)u64_div_up(block->length, node->world->image.granule_bytes);
 	struct sim_message *message;
 
 	if (block->index >= image->pieces_count || block->length == 0 ||

@@ -145,7 +145,7 @@ static void receive_block(
 		node->payload_from_origin_bytes += message->message.length;
 	if (message->place == SWARM_PLACE_BUFFER) {
 		struct sim_buffer *buffer = &node->buffers[message->place_buffer];
-		uint32_t first = message->message.begin / SIM_GRANULE_BYTES;
+		uint32_t first = message->message.begin / node->world->image.granule_bytes;
 
 		for (uint32_t i = 0; i < message->marks_count &&
 				     first + i < node->world->image.granules_per_piece;
@@ -170,7 +170,7 @@ static void engine_received(
 		return;
 	case SIM_HANDSHAKE:
 		input.kind = SWARM_IN_HANDSHAKE;
-		input.handshake = &message->handshake;
+		input.handshake = message->handshake;
 		break;
 	case SIM_CONTROL:
 		input.kind = SWARM_IN_MESSAGE;
@@ -180,10 +180,9 @@ static void engine_received(
 	sim_node_input(node, &input);
 }
 
-void sim_node_answer_sent(struct sim_node *node, const struct sim_end *end,
-	enum swarm_input_kind kind, bool ok, const struct sim_message *message)
+static void block_off_hands(
+	struct sim_node *node, const struct sim_end *end, const struct sim_message *message)
 {
-	struct sim_answer *answer = sim_node_answer(node, kind);
 	struct sim_slot *slot = &node->slots[end->slot];
 
 	if (message->buffer != SWARM_BUFFER_NONE) {
@@ -191,6 +190,14 @@ void sim_node_answer_sent(struct sim_node *node, const struct sim_end *end,
 		node->buffers[message->buffer].sending_count--;
 	}
 	slot->serving_count--;
+}
+
+void sim_node_answer_sent(struct sim_node *node, const struct sim_end *end,
+	enum swarm_input_kind kind, bool ok, const struct sim_message *message)
+{
+	struct sim_answer *answer = sim_node_answer(node, kind);
+
+	block_off_hands(node, end, message);
 	answer->input.peer = end->slot;
 	answer->input.generation = end->generation;
 	answer->input.buffer = message->buffer;
@@ -203,8 +210,16 @@ void sim_node_answer_sent(struct sim_node *node, const struct sim_end *end,
 static void engine_block_sent(
 	struct sim_node *node, const struct sim_end *end, struct sim_message *message)
 {
+	struct swarm_input input = {.kind = SWARM_IN_BLOCK_SENT,
+		.peer = end->slot,
+		.generation = end->generation,
+		.buffer = message->buffer,
+		.ok = true,
+		.message = &message->message};
+
 	node->payload_sent_bytes += message->message.length;
-	sim_node_answer_sent(node, end, SWARM_IN_BLOCK_SENT, true, message);
+	block_off_hands(node, end, message);
+	sim_node_input(node, &input);
 }
 
 const struct sim_actor sim_engine_actor = {

@@ -53,8 +53,8 @@ static struct sim_message *make_data(
 	struct sim_node *node, const struct peer_message *request, bool wrong)
 {
 	const struct sim_image *image = &node->world->image;
-	uint32_t first = (uint32_t)(request->begin / SIM_GRANULE_BYTES);
-	uint32_t marks = (uint32_t)u64_min(u64_div_up(request->length, SIM_GRANULE_BYTES),
+	uint32_t first = (uint32_t)(request->begin / image->granule_bytes);
+	uint32_t marks = (uint32_t)u64_min(u64_div_up(request->length, image->granule_bytes),
 		image->granules_per_piece - u64_min(first, image->granules_per_piece));
 	struct sim_message *message = sim_message_create(SIM_BLOCK, 0, marks);
 
@@ -152,8 +152,8 @@ static void say_greedy(struct sim_node *node, uint32_t slot)
 		struct peer_message request = {.id = PEER_REQUEST,
 			.index = (uint32_t)rng_below(rng, image->pieces_count),
 			.begin = (uint32_t)(rng_below(rng, image->granules_per_piece) *
-					    SIM_GRANULE_BYTES),
-			.length = (uint32_t)SIM_GRANULE_BYTES};
+					    image->granule_bytes),
+			.length = (uint32_t)image->granule_bytes};
 
 		say(node, slot, &request);
 	}
@@ -252,11 +252,11 @@ static void greet(struct sim_node *node, uint32_t slot)
 	message = sim_message_create(SIM_HANDSHAKE, 0, 0);
 	message->wire_bytes = PEER_HANDSHAKE_BYTES;
 	/* Fast extension, but no extension protocol: like many an old client. */
-	message->handshake.reserved[7] = 0x04;
+	message->handshake->reserved[7] = 0x04;
 	if (script_of(node)->kind == SIM_PEER_FRAME_LIAR)
-		message->handshake.reserved[5] = 0x10;
-	memset(message->handshake.infohash, 'i', sizeof(message->handshake.infohash));
-	snprintf((char *)message->handshake.peer_id, PEER_ID_BYTES, "-XX0001-%011u", node->number);
+		message->handshake->reserved[5] = 0x10;
+	memset(message->handshake->infohash, 'i', sizeof(message->handshake->infohash));
+	snprintf((char *)message->handshake->peer_id, PEER_ID_BYTES, "-XX0001-%011u", node->number);
 	sim_send(node->slots[slot].connection, node->slots[slot].end, message);
 	say_id(node, slot,
 		script_of(node)->kind == SIM_PEER_GREEDY ? PEER_HAVE_NONE : PEER_HAVE_ALL);

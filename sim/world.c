@@ -9,8 +9,7 @@
 #include "sim/link.h"
 #include "sim/node.h"
 
-#define EVENTS_START	 1024
-#define EVENT_NONE	 UINT32_MAX
+#define GRANULE_DEFAULT	 (16 * KIB)
 #define WINDOW_DEFAULT	 (256 * KIB)
 #define DEAD_HOST_NS	 (20 * NS_PER_S)
 #define CHUNK_DEFAULT	 (16 * KIB)
@@ -27,40 +26,19 @@ void *sim_allocate(size_t count, size_t bytes)
 	return memory;
 }
 
-static void grow_events(struct sim_world *world)
-{
-	uint32_t events_max = world->events_max == 0 ? EVENTS_START : 2 * world->events_max;
-	struct sim_event *events = realloc(world->events, events_max * sizeof(*events));
-	struct heap_item *items = realloc(world->heap.items, events_max * sizeof(*items));
-
-	if (events == NULL || items == NULL) {
-		fprintf(stderr, "sim: no memory for %" PRIu32 " events\n", events_max);
-		abort();
-	}
-	for (uint32_t i = world->events_max; i < events_max; i++)
-		events[i] =
-			(struct sim_event){.next_free = i + 1 < events_max ? i + 1 : EVENT_NONE};
-	world->events = events;
-	world->events_free = world->events_max;
-	world->events_max = events_max;
-	world->heap.items = items;
-	world->heap.items_max = events_max;
-}
-
 struct sim_world *sim_world_create(uint64_t seed, uint32_t nodes_max)
 {
 	struct sim_world *world = sim_allocate(1, sizeof(*world));
 
 	world->seed = seed;
 	rng_seed(&world->rng, seed);
-	world->events_free = EVENT_NONE;
+	world->granule_bytes = GRANULE_DEFAULT;
 	world->chunk_bytes = CHUNK_DEFAULT;
 	world->window_bytes = WINDOW_DEFAULT;
 	world->dead_host_ns = DEAD_HOST_NS;
 	world->nodes_max = nodes_max;
 	world->nodes = sim_allocate(nodes_max, sizeof(struct sim_node *));
-	heap_init(&world->heap, NULL, 0);
-	grow_events(world);
+	sim_events_init(&world->events);
 	return world;
 }
 
@@ -77,8 +55,8 @@ struct sim_world *sim_world_destroy(struct sim_world *world)
 	free(world->image.marks);
 	free(world->image.piece_hashes);
 	free(world->image.zero_pieces.words);
-	free(world->events);
-	free(world->heap.items);
+	sim_chunks_destroy(world);
+	sim_events_destroy(&world->events);
 	free(world);
 	return NULL;
 }
@@ -92,7 +70,7 @@ uint32_t sim_piece_bytes(const struct sim_image *image, uint32_t piece)
 
 uint32_t sim_piece_granules(const struct sim_image *image, uint32_t piece)
 {
-	return (uint32_t)u64_div_up(sim_piece_bytes(image, piece), SIM_GRANULE_BYTES);
+	return (uint32_t)u64_div_up(sim_piece_bytes(image, piece), image->granule_bytes);
 }
 
 static void make_piece(struct sim_world *world, uint32_t piece, uint32_t first)
@@ -128,7 +106,8 @@ void sim_image_make(struct sim_world *world, uint64_t length_bytes, uint32_t pie
 
 	*image = (struct sim_image){.length_bytes = length_bytes, .piece_bytes = piece_bytes};
 	image->pieces_count = pieces;
-	image->granules_per_piece = (uint32_t)u64_div_up(piece_bytes, SIM_GRANULE_BYTES);
+	image->granule_bytes = world->granule_bytes;
+	image->granules_per_piece = (uint32_t)u64_div_up(piece_bytes, image->granule_bytes);
 	image->granules_count = pieces * image->granules_per_piece;
 	image->marks = sim_allocate(image->granules_count, sizeof(*image->marks));
 	image->piece_hashes = sim_allocate(pieces, SIM_HASH_BYTES);
@@ -164,33 +143,21 @@ uint32_t sim_wrong_mark(struct sim_world *world)
 void sim_schedule(struct sim_world *world, uint64_t at_ns, sim_event_function *fire, void *context,
 	uint64_t argument)
 {
-	if (world->events_free == EVENT_NONE)
-		grow_events(world);
-	uint32_t number = world->events_free;
-	struct sim_event *event = &world->events[number];
+	struct sim_event event = {.fire = fire,
+		.context = context,
+		.argument = argument,
+		.at_ns = u64_max(at_ns, world->now_ns)};
 
-	world->events_free = event->next_free;
-	*event = (struct sim_event){.fire = fire, .context = context, .argument = argument};
-	/* The heap has as many places as there are events. */
-	if (!heap_push(&world->heap, u64_max(at_ns, world->now_ns), number))
-		abort();
+	sim_events_push(&world->events, &event);
 }
 
 void sim_run(struct sim_world *world, uint64_t until_ns, bool (*stop)(struct sim_world *world))
 {
-	const struct heap_item *top;
+	struct sim_event event;
 
-	while (world->violations_count == 0 && (top = heap_top(&world->heap)) != NULL &&
-		top->key <= until_ns && !stop(world)) {
-		struct heap_item item;
-
-		if (!heap_pop(&world->heap, &item))
-			abort();
-		struct sim_event event = world->events[item.value];
-
-		world->events[item.value].next_free = world->events_free;
-		world->events_free = (uint32_t)item.value;
-		world->now_ns = item.key;
+	while (world->violations_count == 0 && !stop(world) &&
+		sim_events_pop(&world->events, until_ns, &event)) {
+		world->now_ns = event.at_ns;
 		world->events_fired_count++;
 		event.fire(world, event.context, event.argument);
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The simulated world: virtual time, an event heap, one image, nodes, trackers, and what went
+ * The simulated world: virtual time, events to come, one image, nodes, trackers, and what went
  * wrong. Everything random is drawn from the world's seed, so a seed replays exactly.
  */
 #ifndef SIM_WORLD_H
@@ -9,13 +9,12 @@
 #include <stdio.h>
 
 #include "lib/bitset.h"
-#include "lib/heap.h"
 #include "lib/rng.h"
+#include "sim/events.h"
 #include "sim/fabric.h"
 #include "wire/peer_address.h"
 
 #define SIM_TRACKERS_MAX      4
-#define SIM_GRANULE_BYTES     (16 * KIB)
 #define SIM_SECTOR_BYTES      512
 #define SIM_CONTENT_ZERO      0
 #define SIM_CONTENT_WRONG_BIT 0x80000000U
@@ -27,23 +26,16 @@
 struct sim_world;
 struct sim_node;
 
-typedef void sim_event_function(struct sim_world *world, void *context, uint64_t argument);
-
-struct sim_event {
-	sim_event_function *fire;
-	void *context;
-	uint64_t argument;
-	uint32_t next_free;
-};
-
 /*
- * The image as content marks instead of bytes: one 32-bit mark for each 16 KiB granule. Mark 0 is
+ * The image as content marks instead of bytes: one 32-bit mark for each granule (16 KiB, or what
+ * world.granule_bytes said when it was made). Mark 0 is
  * zeros; marks with SIM_CONTENT_WRONG_BIT are bytes that no image holds.
  */
 struct sim_image {
 	uint64_t length_bytes;
 	uint32_t piece_bytes;
 	uint32_t pieces_count;
+	uint32_t granule_bytes;
 	uint32_t granules_per_piece;
 	uint32_t granules_count;
 	uint32_t *marks;
@@ -70,10 +62,7 @@ struct sim_world {
 	uint64_t seed;
 	uint64_t now_ns;
 	struct rng rng;
-	struct heap heap;
-	struct sim_event *events;
-	uint32_t events_max;
-	uint32_t events_free; /* head of the list of free events, UINT32_MAX: none */
+	struct sim_events events;
 	uint64_t events_fired_count;
 
 	struct sim_image image;
@@ -86,9 +75,12 @@ struct sim_world {
 	uint32_t racks_count;
 	struct sim_site sites[SIM_SITES_MAX];
 	uint32_t sites_count;
+	struct sim_chunk *chunks_free;
+	struct sim_chunk *chunks_slabs;
 	struct sim_connection *connections; /* every one there ever was, freed with the world */
 
 	uint32_t wrong_marks_count; /* the next mark of bytes that no image holds */
+	uint32_t granule_bytes;	    /* of the image that is made next; default 16 KiB */
 	uint32_t chunk_bytes;	    /* what an uplink sends of one connection before the next */
 	uint64_t window_bytes;	    /* in flight on one connection */
 	uint64_t dead_host_ns;	    /* until a connection to a host without power is given up */

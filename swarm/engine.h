@@ -97,7 +97,13 @@ struct swarm {
 	uint32_t peers_top; /* no peer in use at or above */
 	uint32_t peers_used_count;
 	uint32_t seeds_count; /* peers that said HAVE_ALL */
-	struct bitset refill; /* peers whose pipelines may have room */
+	/* Peers by what they are, so that nobody looks through all of them. */
+	struct bitset open;	  /* PEER_OPEN */
+	struct bitset askable;	  /* of these, interesting to us, and we are not choked */
+	struct bitset interested; /* of these, interested in us */
+	struct bitset unchoked;	  /* of these, with an upload slot */
+	struct bitset serve;	  /* there may be something to send to them */
+	struct bitset refill;	  /* their pipelines may have room */
 	uint32_t refill_cursor;
 	uint32_t slots_count; /* peers unchoked */
 	uint32_t upload_cursor;
@@ -143,6 +149,7 @@ void peer_close(struct swarm *s, uint32_t peer, const char *reason);
 void peer_gone(struct swarm *s, uint32_t peer);
 bool peers_close_work(struct swarm *s);
 void peers_tick(struct swarm *s);
+void peer_update_askable(struct swarm *s, uint32_t peer);
 void peer_update_interest(struct swarm *s, uint32_t peer);
 void peer_close_if_useless(struct swarm *s, uint32_t peer);
 

@@ -9,6 +9,7 @@ static void choked(struct swarm *s, uint32_t peer)
 	struct peer *p = &s->peers[peer];
 
 	p->peer_choking = true;
+	peer_update_askable(s, peer);
 	p->choked_ns = s->now_ns;
 	p->suggested_count = 0;
 	/* With BEP 6 each request is refused by name, and what is not refused still comes. */
@@ -19,6 +20,7 @@ static void choked(struct swarm *s, uint32_t peer)
 static void unchoked(struct swarm *s, uint32_t peer)
 {
 	s->peers[peer].peer_choking = false;
+	peer_update_askable(s, peer);
 	refill(s, peer);
 }
 

@@ -41,6 +41,11 @@ static bool step(struct swarm *s, uint32_t peer, enum peer_event event)
 		return false;
 	p->state = next;
 	p->state_ns = s->now_ns;
+	if (next == PEER_OPEN)
+		bitset_set(&s->open, peer);
+	else
+		bitset_clear(&s->open, peer);
+	peer_update_askable(s, peer);
 	return true;
 }
 
@@ -289,6 +294,16 @@ void peer_handshake(struct swarm *s, uint32_t peer, const struct peer_handshake 
 
 /* ---- while it lasts ---- */
 
+void peer_update_askable(struct swarm *s, uint32_t peer)
+{
+	const struct peer *p = &s->peers[peer];
+
+	if (p->state == PEER_OPEN && !p->peer_choking && p->am_interested)
+		bitset_set(&s->askable, peer);
+	else
+		bitset_clear(&s->askable, peer);
+}
+
 void peer_update_interest(struct swarm *s, uint32_t peer)
 {
 	struct peer *p = &s->peers[peer];
@@ -297,6 +312,7 @@ void peer_update_interest(struct swarm *s, uint32_t peer)
 	if (p->state != PEER_OPEN || interested == p->am_interested)
 		return;
 	p->am_interested = interested;
+	peer_update_askable(s, peer);
 	send_plain(s, peer, interested ? PEER_INTERESTED : PEER_NOT_INTERESTED);
 	if (!interested)
 		return;

@@ -80,10 +80,10 @@ bool piece_lacking(const struct swarm *s, uint32_t piece)
 static void count_useful(struct swarm *s, uint32_t piece, bool useful)
 {
 	s->lacking_count += useful ? 1 : UINT32_MAX;
-	for (uint32_t i = 0; i < s->peers_top; i++) {
+	BITSET_FOREACH (i, &s->open) {
 		struct peer *peer = &s->peers[i];
 
-		if (peer->state != PEER_OPEN || !bitset_has(&peer->has, piece))
+		if (!bitset_has(&peer->has, piece))
 			continue;
 		peer->useful_count += useful ? 1 : UINT32_MAX;
 		peer_update_interest(s, i);
@@ -120,8 +120,8 @@ void piece_set_state(struct swarm *s, uint32_t piece, enum swarm_piece_state sta
 
 static void count_startable(struct swarm *s, uint32_t piece, bool startable)
 {
-	for (uint32_t i = 0; i < s->peers_top; i++)
-		if (s->peers[i].state == PEER_OPEN && bitset_has(&s->peers[i].has, piece))
+	BITSET_FOREACH (i, &s->open)
+		if (bitset_has(&s->peers[i].has, piece))
 			s->peers[i].startable_count += startable ? 1 : UINT32_MAX;
 }
 

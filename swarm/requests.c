@@ -30,14 +30,14 @@ void refill(struct swarm *s, uint32_t peer)
 
 void refill_origins(struct swarm *s)
 {
-	for (uint32_t i = 0; i < s->peers_top; i++)
-		if (s->peers[i].state == PEER_OPEN && s->peers[i].origin)
+	BITSET_FOREACH (i, &s->askable)
+		if (s->peers[i].origin)
 			refill(s, i);
 }
 
 void refill_all(struct swarm *s)
 {
-	bitset_set_all(&s->refill);
+	bitset_add(&s->refill, &s->askable);
 	s->work |= WORK_REQUEST;
 }
 

@@ -22,11 +22,7 @@
 /* A few peers all have a slot: going round costs more than it brings. */
 static uint32_t slots_max(const struct swarm *s)
 {
-	uint32_t interested_count = 0;
-
-	for (uint32_t i = 0; i < s->peers_top; i++)
-		interested_count += s->peers[i].state == PEER_OPEN && s->peers[i].peer_interested;
-	if (interested_count <= SLOTS_FOR_ALL)
+	if (bitset_count(&s->interested) <= SLOTS_FOR_ALL)
 		return s->limits.upload_slots;
 	return (uint32_t)u64_min(s->climb.slots, s->limits.upload_slots);
 }
@@ -36,6 +32,8 @@ static void choke(struct swarm *s, uint32_t peer)
 	struct peer *p = &s->peers[peer];
 
 	p->unchoked = false;
+	bitset_clear(&s->unchoked, peer);
+	bitset_set(&s->serve, peer); /* refusals */
 	p->slot_ns = s->now_ns;
 	s->slots_count--;
 	origin_choked(s, peer);
@@ -52,6 +50,7 @@ static void unchoke(struct swarm *s, uint32_t peer)
 	struct peer *p = &s->peers[peer];
 
 	p->unchoked = true;
+	bitset_set(&s->unchoked, peer);
 	p->slot_ns = s->now_ns;
 	p->idle_requests = 0;
 	p->turn_bytes = 0;
@@ -72,10 +71,10 @@ static uint32_t neediest(struct swarm *s)
 {
 	uint32_t best = SWARM_PEER_NONE;
 
-	for (uint32_t i = 0; i < s->peers_top; i++) {
+	BITSET_FOREACH (i, &s->interested) {
 		const struct peer *p = &s->peers[i];
 
-		if (p->state != PEER_OPEN || !p->peer_interested || p->unchoked || p->rejecting)
+		if (bitset_has(&s->unchoked, i) || p->rejecting)
 			continue;
 		if (p->slot_ns != 0 && s->now_ns < p->slot_ns + SLOT_MIN_NS) {
 			wake_at(s, p->slot_ns + SLOT_MIN_NS);
@@ -97,6 +96,10 @@ void upload_interest(struct swarm *s, uint32_t peer, bool interested)
 	if (p->peer_interested == interested)
 		return;
 	p->peer_interested = interested;
+	if (interested)
+		bitset_set(&s->interested, peer);
+	else
+		bitset_clear(&s->interested, peer);
 	if (!interested && p->unchoked)
 		choke(s, peer);
 	s->work |= WORK_UPLOAD;
@@ -122,10 +125,10 @@ static uint32_t most_served(struct swarm *s)
 {
 	uint32_t longest = SWARM_PEER_NONE;
 
-	for (uint32_t i = 0; i < s->peers_top; i++) {
+	BITSET_FOREACH (i, &s->unchoked) {
 		const struct peer *p = &s->peers[i];
 
-		if (p->state != PEER_OPEN || !p->unchoked || !turn_over(s, i))
+		if (!turn_over(s, i))
 			continue;
 		if (longest == SWARM_PEER_NONE || p->slot_ns < s->peers[longest].slot_ns)
 			longest = i;
@@ -151,9 +154,10 @@ bool slots_work(struct swarm *s)
 	/* Nobody waits: who is done goes on. */
 	uint32_t before = s->effects_count;
 
-	for (uint32_t i = 0; i < s->peers_top && s->effects_count == before; i++)
-		if (s->peers[i].state == PEER_OPEN && s->peers[i].unchoked)
-			origin_suggest(s, i);
+	for (uint32_t i = bitset_next_set(&s->unchoked, 0);
+		s->settings.origin && i != BITSET_NONE && s->effects_count == before;
+		i = bitset_next_set(&s->unchoked, i + 1))
+		origin_suggest(s, i);
 	return s->effects_count != before;
 }
 

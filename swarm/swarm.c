@@ -78,7 +78,10 @@ static bool create_peers(struct swarm *s)
 	uint64_t count = limits->peers_max;
 	size_t words = BITSET_WORDS(s->pieces_count);
 	bool origin = s->settings.origin;
-	uint64_t *refill_words = swarm_allocate(s, BITSET_WORDS(count), sizeof(uint64_t));
+	struct bitset *const sets[] = {
+		&s->open, &s->askable, &s->interested, &s->unchoked, &s->serve, &s->refill};
+	uint64_t *set_words =
+		swarm_allocate(s, ARRAY_COUNT(sets) * BITSET_WORDS(count), sizeof(uint64_t));
 	uint64_t *has = swarm_allocate(s, count * words, sizeof(uint64_t));
 	uint64_t *covered = swarm_allocate(s, origin ? count * words : 1, sizeof(uint64_t));
 	struct request *requests =
@@ -87,10 +90,11 @@ static bool create_peers(struct swarm *s)
 		swarm_allocate(s, count * limits->incoming_requests_max, sizeof(struct incoming));
 
 	s->peers = swarm_allocate(s, count, sizeof(struct peer));
-	if (refill_words == NULL || has == NULL || covered == NULL || requests == NULL ||
+	if (set_words == NULL || has == NULL || covered == NULL || requests == NULL ||
 		incoming == NULL || s->peers == NULL)
 		return false;
-	bitset_init(&s->refill, refill_words, limits->peers_max);
+	for (size_t i = 0; i < ARRAY_COUNT(sets); i++)
+		bitset_init(sets[i], set_words + i * BITSET_WORDS(count), limits->peers_max);
 	for (uint32_t i = 0; i < limits->peers_max; i++) {
 		struct peer *p = &s->peers[i];
 

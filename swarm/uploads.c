@@ -54,6 +54,7 @@ void upload_requested(struct swarm *s, uint32_t peer, const struct peer_message 
 		p->incoming_count < s->limits.incoming_requests_max) {
 		p->incoming_count++;
 		*incoming_at(s, p, p->incoming_count - 1) = what;
+		bitset_set(&s->serve, peer);
 		p->idle_requests = 0;
 		origin_requested(s, peer, what.index, what.length);
 		s->work |= WORK_UPLOAD;
@@ -107,6 +108,7 @@ static void release_send(struct swarm *s, uint32_t peer, uint32_t at)
 	p->sends_count--;
 	memmove(&p->sends[at], &p->sends[at + 1],
 		(p->sends_count - at) * sizeof(struct outgoing_block));
+	bitset_set(&s->serve, peer);
 	if (buffer != SWARM_BUFFER_NONE) {
 		s->buffers[buffer].sends_count--;
 		buffer_settle(s, buffer);
@@ -215,6 +217,9 @@ void upload_leave(struct swarm *s, uint32_t peer)
 	if (p->unchoked)
 		s->slots_count--;
 	p->unchoked = false;
+	bitset_clear(&s->unchoked, peer);
+	bitset_clear(&s->interested, peer);
+	bitset_clear(&s->serve, peer);
 	s->work |= WORK_UPLOAD;
 }
 
@@ -222,16 +227,19 @@ bool uploads_work(struct swarm *s)
 {
 	uint32_t before = s->effects_count;
 
-	for (uint32_t i = 0; i < s->peers_top; i++) {
-		uint32_t peer = (s->upload_cursor + i) % s->peers_top;
+	for (;;) {
+		uint32_t peer = bitset_next_set(&s->serve, s->upload_cursor);
 
-		if (s->peers[peer].state != PEER_OPEN)
-			continue;
+		if (peer == BITSET_NONE)
+			peer = bitset_next_set(&s->serve, 0);
+		if (peer == BITSET_NONE)
+			break;
 		serve(s, peer);
 		if (s->effects_count != before) {
 			s->upload_cursor = peer + 1;
 			return true;
 		}
+		bitset_clear(&s->serve, peer);
 	}
 	if (slots_work(s))
 		return true;
