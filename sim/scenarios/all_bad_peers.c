@@ -18,7 +18,7 @@ static void build(struct sim_world *world)
 const struct sim_scenario sim_scenario_all_bad_peers = {
 	.name = "all_bad_peers",
 	.shows = "every kind of bad peer at once, beside eight nodes",
-	.nodes_max = 24,
+	.nodes_max = 8 + EACH * SIM_BAD_PEERS_COUNT,
 	.limit_ns = 400 * NS_PER_S,
 	.build = build,
 };
