@@ -200,31 +200,64 @@ static void input_drop(struct connection *connection, size_t used_bytes)
 static void block_finish(struct connection *connection)
 {
 	struct peer_message block = connection->block;
-	bool discarded = connection->block_place == NULL;
+	bool discarded = connection->block_place.wanted == 0;
 
 	connection->in_block = false;
 	connection->ops->block(connection, &block, discarded);
 }
 
+static bool unit_wanted(const struct block_place *place, uint32_t unit)
+{
+	return unit < 64 && (place->wanted >> unit & 1) != 0;
+}
+
+/* The block's next bytes that go to one place; *bytes NULL: they are thrown away. */
+static uint32_t block_span(const struct connection *connection, uint8_t **bytes)
+{
+	const struct block_place *place = &connection->block_place;
+	uint32_t from = connection->block_received_bytes;
+	uint32_t left_bytes = connection->block.length - from;
+
+	*bytes = NULL;
+	if (place->wanted == 0)
+		return left_bytes;
+
+	uint32_t unit = from / place->unit_bytes;
+	bool wanted = unit_wanted(place, unit);
+	uint64_t end = (uint64_t)(unit + 1) * place->unit_bytes;
+
+	while (end < connection->block.length && unit_wanted(place, ++unit) == wanted)
+		end += place->unit_bytes;
+	if (wanted)
+		*bytes = place->bytes + from;
+	return (uint32_t)u64_min(left_bytes, end - from);
+}
+
 /* The head of a PIECE has been parsed; some of its bytes may lie in the input already. */
 static void block_begin(struct connection *connection, const struct peer_message *message)
 {
-	uint8_t *place = NULL;
+	uint32_t used_bytes = 0;
 
-	if (!connection->ops->place(connection, message, &place)) {
+	connection->block_place = (struct block_place){0};
+	if (!connection->ops->place(connection, message, &connection->block_place)) {
 		connection_fail(connection, "sent a block that makes no sense");
 		return;
 	}
-
-	uint32_t here_bytes = (uint32_t)u64_min(message->length, connection->input_bytes);
-
 	connection->in_block = true;
 	connection->block = *message;
-	connection->block_place = place;
-	connection->block_received_bytes = here_bytes;
-	if (place != NULL)
-		memcpy(place, connection->input, here_bytes);
-	input_drop(connection, here_bytes);
+	connection->block_received_bytes = 0;
+	while (used_bytes < connection->input_bytes &&
+		connection->block_received_bytes < message->length) {
+		uint8_t *bytes;
+		uint32_t span_bytes = (uint32_t)u64_min(
+			block_span(connection, &bytes), connection->input_bytes - used_bytes);
+
+		if (bytes != NULL)
+			memcpy(bytes, connection->input + used_bytes, span_bytes);
+		used_bytes += span_bytes;
+		connection->block_received_bytes += span_bytes;
+	}
+	input_drop(connection, used_bytes);
 	if (connection->block_received_bytes == message->length)
 		block_finish(connection);
 }
@@ -321,18 +354,18 @@ static ssize_t receive(struct connection *connection)
 	uint32_t room_bytes = connection->input_capacity - connection->input_bytes;
 
 	if (connection->in_block) {
-		uint32_t left_bytes = connection->block.length - connection->block_received_bytes;
+		uint8_t *bytes;
+		uint32_t span_bytes = block_span(connection, &bytes);
+		bool last =
+			connection->block_received_bytes + span_bytes == connection->block.length;
 
-		if (connection->block_place != NULL) {
-			places[places_count++] = (struct iovec){
-				connection->block_place + connection->block_received_bytes,
-				left_bytes};
-			room_bytes = (uint32_t)u64_min(room_bytes, LOOK_AHEAD_BYTES);
-		} else {
-			places[places_count++] = (struct iovec){connection->pool->discard,
-				u64_min(left_bytes, CONNECTION_DISCARD_BYTES)};
-			room_bytes = 0;
+		if (bytes == NULL) {
+			last = last && span_bytes <= CONNECTION_DISCARD_BYTES;
+			bytes = connection->pool->discard;
+			span_bytes = (uint32_t)u64_min(span_bytes, CONNECTION_DISCARD_BYTES);
 		}
+		places[places_count++] = (struct iovec){bytes, span_bytes};
+		room_bytes = last ? (uint32_t)u64_min(room_bytes, LOOK_AHEAD_BYTES) : 0;
 	}
 	if (room_bytes > 0)
 		places[places_count++] =

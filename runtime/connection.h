@@ -20,14 +20,21 @@
 
 enum output_result { OUTPUT_SENT, OUTPUT_CANCELLED, OUTPUT_UNREADABLE };
 
+/* Bit i of `wanted` says whether its i-th unit_bytes go to bytes + i * unit_bytes; the others are
+ * thrown away. `wanted` 0: all of it is. */
+struct block_place {
+	uint8_t *bytes;
+	uint32_t unit_bytes;
+	uint64_t wanted;
+};
+
 struct connection_ops {
 	void (*connected)(struct connection *connection);
 	void (*handshake)(struct connection *connection, const struct peer_handshake *handshake);
 	void (*message)(struct connection *connection, const struct peer_message *message);
-	/* Where a block's bytes go: *bytes NULL throws them away. False: the peer broke the rules.
-	 */
-	bool (*place)(
-		struct connection *connection, const struct peer_message *piece, uint8_t **bytes);
+	/* Where a block's bytes go. False: the peer broke the rules. */
+	bool (*place)(struct connection *connection, const struct peer_message *piece,
+		struct block_place *place);
 	void (*block)(
 		struct connection *connection, const struct peer_message *piece, bool discarded);
 	/* What became of a queued block. */
@@ -109,7 +116,7 @@ struct connection {
 	uint32_t input_capacity;
 	bool in_block;
 	struct peer_message block;
-	uint8_t *block_place; /* NULL: thrown away */
+	struct block_place block_place;
 	uint32_t block_received_bytes;
 
 	struct connection_output output;

@@ -48,19 +48,19 @@ static void on_message(struct connection *connection, const struct peer_message 
 }
 
 static bool on_place(
-	struct connection *connection, const struct peer_message *piece, uint8_t **bytes)
+	struct connection *connection, const struct peer_message *piece, struct block_place *place)
 {
 	struct transfer *transfer = connection->owner;
-	uint32_t buffer = SWARM_BUFFER_NONE;
-	uint32_t offset_bytes = 0;
+	struct swarm_placement placement;
 
-	switch (swarm_place_block(transfer->swarm, connection->peer, connection->generation, piece,
-		&buffer, &offset_bytes)) {
+	switch (swarm_place_block(
+		transfer->swarm, connection->peer, connection->generation, piece, &placement)) {
 	case SWARM_PLACE_BUFFER:
-		*bytes = transfer_buffer(transfer, buffer) + offset_bytes;
+		place->bytes = transfer_buffer(transfer, placement.buffer) + placement.offset_bytes;
+		place->unit_bytes = placement.block_bytes;
+		place->wanted = placement.wanted;
 		return true;
 	case SWARM_PLACE_DISCARD:
-		*bytes = NULL;
 		return true;
 	case SWARM_PLACE_VIOLATION:
 		break;

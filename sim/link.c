@@ -15,7 +15,7 @@ struct sim_message *sim_message_create(
 
 	message->kind = kind;
 	message->ready = true;
-	message->place_buffer = SWARM_BUFFER_NONE;
+	message->placement.buffer = SWARM_BUFFER_NONE;
 	message->buffer = SWARM_BUFFER_NONE;
 	if (payload_bytes > 0)
 		message->payload = sim_allocate(payload_bytes, 1);

@@ -25,8 +25,7 @@ struct sim_message {
 	bool head_seen;	 /* the receiver decided where it goes */
 	bool bad_frame;	 /* does not decode */
 	enum swarm_place place;
-	uint32_t place_buffer;
-	uint32_t place_offset_bytes;
+	struct swarm_placement placement;
 	uint32_t buffer; /* the sender's, or SWARM_BUFFER_NONE */
 	uint64_t wire_bytes;
 	uint64_t begin_offset;		  /* in the stream, once it is being sent */

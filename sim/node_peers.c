@@ -101,11 +101,10 @@ static void engine_block_begins(
 	struct sim_node *node, const struct sim_end *end, struct sim_message *message)
 {
 	struct sim_slot *slot = &node->slots[end->slot];
-	uint32_t buffer = SWARM_BUFFER_NONE;
-	uint32_t offset = 0;
+	struct swarm_placement placement;
 
 	message->place = swarm_place_block(
-		node->swarm, end->slot, end->generation, &message->message, &buffer, &offset);
+		node->swarm, end->slot, end->generation, &message->message, &placement);
 	if (message->place == SWARM_PLACE_VIOLATION) {
 		uint32_t number = end->slot;
 		uint32_t generation = end->generation;
@@ -116,17 +115,22 @@ static void engine_block_begins(
 	}
 	if (message->place != SWARM_PLACE_BUFFER)
 		return;
-	if (offset != message->message.begin) {
+	if (placement.offset_bytes != message->message.begin) {
 		sim_violation(node->world, "buffers", "%s: block at %u placed at %u", node->name,
-			message->message.begin, offset);
+			message->message.begin, placement.offset_bytes);
 		return;
 	}
-	if (!sim_check_place(node, buffer, message->message.index))
+	if (!sim_check_place(node, placement.buffer, message->message.index))
 		return;
-	message->place_buffer = buffer;
-	node->buffers[buffer].piece = message->message.index;
-	node->buffers[buffer].receiving_count++;
-	slot->receiving_buffer = buffer;
+	message->placement = placement;
+	node->buffers[placement.buffer].piece = message->message.index;
+	node->buffers[placement.buffer].receiving_count++;
+	slot->receiving_buffer = placement.buffer;
+}
+
+static bool is_wanted(const struct swarm_placement *placement, uint64_t offset_bytes)
+{
+	return placement->wanted >> (offset_bytes / placement->block_bytes) & 1;
 }
 
 static void receive_block(
@@ -144,17 +148,19 @@ static void receive_block(
 	if (slot->connection->ends[1 - slot->end].node->traits.origin)
 		node->payload_from_origin_bytes += message->message.length;
 	if (message->place == SWARM_PLACE_BUFFER) {
-		struct sim_buffer *buffer = &node->buffers[message->place_buffer];
-		uint32_t first = message->message.begin / node->world->image.granule_bytes;
+		struct sim_buffer *buffer = &node->buffers[message->placement.buffer];
+		uint32_t granule_bytes = node->world->image.granule_bytes;
+		uint32_t first = message->message.begin / granule_bytes;
 
 		for (uint32_t i = 0; i < message->marks_count &&
 				     first + i < node->world->image.granules_per_piece;
 			i++)
-			buffer->marks[first + i] = message->marks[i];
+			if (is_wanted(&message->placement, (uint64_t)i * granule_bytes))
+				buffer->marks[first + i] = message->marks[i];
 		buffer->receiving_count--;
 		slot->receiving_buffer = SWARM_BUFFER_NONE;
 		input.kind = message->bad_frame ? SWARM_IN_BLOCK_BAD : SWARM_IN_BLOCK;
-		input.buffer = message->place_buffer;
+		input.buffer = message->placement.buffer;
 	}
 	sim_node_input(node, &input);
 }

@@ -9,11 +9,12 @@ struct block *buffer_block(struct swarm *s, uint32_t buffer, uint32_t block)
 	return &s->blocks[(size_t)buffer * s->blocks_per_piece + block];
 }
 
-uint32_t block_length(const struct swarm *s, uint32_t piece, uint32_t block)
+uint32_t run_length(const struct swarm *s, uint32_t piece, uint32_t block, uint32_t blocks_count)
 {
-	uint32_t begin = block * s->limits.request_bytes;
+	uint32_t begin = block * s->limits.block_bytes;
+	uint64_t bytes = (uint64_t)blocks_count * s->limits.block_bytes;
 
-	return (uint32_t)u64_min(s->limits.request_bytes, piece_length(s, piece) - begin);
+	return (uint32_t)u64_min(bytes, piece_length(s, piece) - begin);
 }
 
 uint32_t buffer_of(const struct swarm *s, uint32_t piece)
@@ -71,8 +72,7 @@ uint32_t buffer_begin(struct swarm *s, uint32_t piece)
 		buffer_give_up(s, found);
 	else if (b->state == BUFFER_HOLDING)
 		s->pieces[s->pieces[b->piece].leader].buffer = SWARM_BUFFER_NONE;
-	uint32_t blocks_count =
-		(uint32_t)u64_div_up(piece_length(s, piece), s->limits.request_bytes);
+	uint32_t blocks_count = (uint32_t)u64_div_up(piece_length(s, piece), s->limits.block_bytes);
 
 	memset(b, 0, sizeof(*b));
 	b->state = BUFFER_ARRIVING;
@@ -142,7 +142,7 @@ void buffer_give_up(struct swarm *s, uint32_t buffer)
 		while (block->holders_count > 0)
 			request_forget(s, block->holders[0], buffer, i);
 		if (block->state == BLOCK_RECEIVED)
-			s->status.wasted_bytes += block_length(s, b->piece, i);
+			s->status.wasted_bytes += run_length(s, b->piece, i, 1);
 	}
 	b->state = BUFFER_DRAINING;
 	content_dropped(s, buffer);
@@ -164,12 +164,13 @@ void buffers_tick(struct swarm *s)
 	}
 }
 
-void buffer_block_received(struct swarm *s, uint32_t buffer, uint32_t block)
+/* So many more of its blocks are BLOCK_RECEIVED, and nobody is asked for them any more. */
+void buffer_blocks_received(struct swarm *s, uint32_t buffer, uint32_t blocks_count)
 {
 	struct buffer *b = &s->buffers[buffer];
 
-	buffer_block(s, buffer, block)->state = BLOCK_RECEIVED;
-	if (++b->blocks_received < b->blocks_count)
+	b->blocks_received += blocks_count;
+	if (b->blocks_received < b->blocks_count)
 		return;
 	b->state = BUFFER_HASHING;
 	piece_set_state(s, b->piece, SWARM_PIECE_VERIFYING);

@@ -105,14 +105,26 @@ static bool measured(const struct peer *p)
 	return p->rate_bytes_per_s != 0 || p->latency_ns != 0;
 }
 
-/* Until the last of n requests at this peer is answered. */
-static uint64_t queue_ns(const struct swarm *s, const struct peer *p, uint32_t requests_count)
+/* Until this peer has answered requests for so many bytes. */
+static uint64_t queue_ns(const struct swarm *s, const struct peer *p, uint64_t bytes)
 {
 	if (p->snubbed || !measured(p))
 		return PATIENCE_UNKNOWN_NS;
 	if (p->rate_bytes_per_s == 0)
-		return requests_count * p->latency_ns;
-	return (uint64_t)requests_count * s->limits.request_bytes * NS_PER_S / p->rate_bytes_per_s;
+		return u64_div_up(bytes, s->limits.block_bytes) * p->latency_ns;
+	return bytes * NS_PER_S / p->rate_bytes_per_s;
+}
+
+/* The first block of a request that is still to come and that nobody else was asked for. */
+static uint32_t undoubled_block(struct swarm *s, const struct request *r)
+{
+	for (uint32_t i = 0; i < r->blocks_count; i++) {
+		const struct block *block = buffer_block(s, r->buffer, r->block + i);
+
+		if (block->state == BLOCK_WANTED && block->holders_count == 1)
+			return r->block + i;
+	}
+	return BLOCK_NONE;
 }
 
 /* The last block in a holder's queue that this peer would bring in less than half the time. */
@@ -120,19 +132,23 @@ static uint32_t take_from_queue(
 	struct swarm *s, uint32_t peer, const struct peer *holder, uint32_t *chosen)
 {
 	const struct peer *p = &s->peers[peer];
-	uint64_t ours_ns = queue_ns(s, p, p->requests_count + 1);
+	uint64_t ours_ns = queue_ns(s, p, p->requests_bytes + s->limits.block_bytes);
+	uint64_t theirs_bytes = holder->requests_bytes;
 
 	for (uint32_t i = holder->requests_count; i-- > 0;) {
 		const struct request *r = request_at(s, holder, i);
-		const struct block *block = buffer_block(s, r->buffer, r->block);
 
-		if (queue_ns(s, holder, i + 1) / 2 <= ours_ns)
+		if (queue_ns(s, holder, theirs_bytes) / 2 <= ours_ns)
 			break;
-		if (block->state != BLOCK_WANTED || block->holders_count != 1 ||
-			!may_take_from(s, r->buffer, peer))
+		theirs_bytes -= request_length(s, r);
+		if (!may_take_from(s, r->buffer, peer))
+			continue;
+		uint32_t block = undoubled_block(s, r);
+
+		if (block == BLOCK_NONE)
 			continue;
 		*chosen = r->buffer;
-		return r->block;
+		return block;
 	}
 	return BLOCK_NONE;
 }
@@ -172,8 +188,11 @@ static uint32_t take_over(struct swarm *s, uint32_t peer, uint32_t *chosen)
 			b->exclusive_peer == peer || !bitset_has(&p->has, piece))
 			continue;
 		const struct peer *holder = &s->peers[b->exclusive_peer];
-		uint64_t theirs_ns = queue_ns(s, holder, b->blocks_count - b->blocks_received);
-		uint64_t ours_ns = queue_ns(s, p, p->requests_count + b->blocks_count);
+		uint64_t block_bytes = s->limits.block_bytes;
+		uint64_t theirs_ns =
+			queue_ns(s, holder, (b->blocks_count - b->blocks_received) * block_bytes);
+		uint64_t ours_ns =
+			queue_ns(s, p, p->requests_bytes + b->blocks_count * block_bytes);
 
 		if (!(endgame || holder->snubbed) || theirs_ns / 2 <= ours_ns)
 			continue;

@@ -81,7 +81,7 @@ static void fill_payload(struct swarm *s, struct peer_message *message)
 		struct peer_extended_handshake handshake = {
 			.listen_port = s->settings.listen_port,
 			.requests_max = s->limits.incoming_requests_max,
-			.request_bytes_max = s->limits.request_bytes,
+			.request_bytes_max = upload_bytes_max(s),
 			.upload_only = s->complete,
 			.origin = s->settings.origin,
 			.id_donthave = PEER_EXTENSION_DONTHAVE,

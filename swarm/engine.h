@@ -193,7 +193,7 @@ void peer_has_nothing(struct swarm *s, uint32_t peer); /* when it leaves */
 
 /* buffers.c */
 struct block *buffer_block(struct swarm *s, uint32_t buffer, uint32_t block);
-uint32_t block_length(const struct swarm *s, uint32_t piece, uint32_t block);
+uint32_t run_length(const struct swarm *s, uint32_t piece, uint32_t block, uint32_t blocks_count);
 uint32_t buffer_of(const struct swarm *s, uint32_t piece); /* with verified content, or NONE */
 bool buffer_available(const struct swarm *s);
 uint32_t buffer_begin(struct swarm *s, uint32_t piece);
@@ -201,13 +201,16 @@ uint32_t buffer_free_block(struct swarm *s, uint32_t buffer);
 void block_freed(struct swarm *s, uint32_t buffer, uint32_t block);
 void buffer_give_up(struct swarm *s, uint32_t buffer);
 void buffer_settle(struct swarm *s, uint32_t buffer);
-void buffer_block_received(struct swarm *s, uint32_t buffer, uint32_t block);
+void buffer_blocks_received(struct swarm *s, uint32_t buffer, uint32_t blocks_count);
 void buffers_tick(struct swarm *s);
 void buffer_hashed(struct swarm *s, uint32_t buffer, uint32_t piece, bool ok);
 
 /* requests.c */
 struct request *request_at(const struct swarm *s, const struct peer *p, uint32_t at);
 uint32_t request_find(const struct swarm *s, const struct peer *p, uint32_t index, uint32_t begin);
+uint32_t request_covering(
+	const struct swarm *s, const struct peer *p, uint32_t buffer, uint32_t block);
+uint32_t request_length(const struct swarm *s, const struct request *r);
 struct request request_remove(struct swarm *s, uint32_t peer, uint32_t at);
 void request_forget(struct swarm *s, uint32_t peer, uint32_t buffer, uint32_t block);
 void request_rejected(struct swarm *s, uint32_t peer, const struct peer_message *message);
@@ -232,6 +235,7 @@ uint32_t choose_block(struct swarm *s, uint32_t peer, uint32_t *buffer);
 void peer_suggested(struct swarm *s, uint32_t peer, uint32_t piece);
 
 /* uploads.c */
+uint32_t upload_bytes_max(const struct swarm *s);
 void upload_requested(struct swarm *s, uint32_t peer, const struct peer_message *message);
 void upload_cancelled(struct swarm *s, uint32_t peer, const struct peer_message *message);
 void upload_sent(struct swarm *s, uint32_t peer, const struct peer_message *message, bool ok);

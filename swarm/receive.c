@@ -8,42 +8,63 @@
 #define SURPLUS_BLOCKS_MAX 64
 #define STALL_MIN_NS	   (3 * NS_PER_S) /* in the middle of one block */
 #define STALL_MAX_NS	   (10 * NS_PER_S)
+#define STALL_BYTES_PER_S  (64 * KIB)
 #define SOURCE_PATIENCE_NS (3 * NS_PER_S)
 #define WINDOW_NS	   (50 * NS_PER_MS)
 
 /* A block that was asked for and given up (late, cancelled, choked) is taken if it is still wanted.
  */
-static uint32_t find_late(
-	const struct swarm *s, uint32_t peer, const struct peer_message *message, uint32_t *block)
+static uint32_t find_late(const struct swarm *s, uint32_t peer, const struct peer_message *message)
 {
 	uint32_t buffer = s->pieces[s->pieces[message->index].leader].buffer;
 
 	if (buffer == SWARM_BUFFER_NONE || s->buffers[buffer].state != BUFFER_ARRIVING ||
 		s->buffers[buffer].piece != message->index ||
-		message->begin % s->limits.request_bytes != 0 || !blame_may_send(s, buffer, peer))
+		message->begin % s->limits.block_bytes != 0 || !blame_may_send(s, buffer, peer))
 		return SWARM_BUFFER_NONE;
-	*block = message->begin / s->limits.request_bytes;
 	return buffer;
 }
 
+/* Takes what is wanted of a run of blocks, as bits. */
+static uint64_t take_wanted(struct swarm *s, uint32_t buffer, uint32_t first, uint32_t blocks_count)
+{
+	struct buffer *b = &s->buffers[buffer];
+	uint64_t wanted = 0;
+
+	for (uint32_t i = 0; i < blocks_count; i++) {
+		struct block *block = buffer_block(s, buffer, first + i);
+
+		if (block->state != BLOCK_WANTED)
+			continue;
+		if (block->holders_count == 0)
+			b->blocks_free--;
+		block->state = BLOCK_RECEIVING;
+		b->receiving_count++;
+		wanted |= (uint64_t)1 << i;
+	}
+	return wanted;
+}
+
 static enum swarm_place place(struct swarm *s, uint32_t peer, const struct peer_message *message,
-	uint32_t buffer, uint32_t block, uint64_t asked_ns)
+	struct swarm_placement *placement, uint64_t asked_ns)
 {
 	struct peer *p = &s->peers[peer];
-	struct buffer *b = &s->buffers[buffer];
-	struct block *target = buffer_block(s, buffer, block);
+	uint32_t block = message->begin / s->limits.block_bytes;
+	uint64_t blocks_count = u64_div_up(message->length, s->limits.block_bytes);
 
-	if (message->length != block_length(s, message->index, block))
+	if (blocks_count > SWARM_RUN_BLOCKS_MAX ||
+		message->length != run_length(s, message->index, block, (uint32_t)blocks_count))
 		return SWARM_PLACE_VIOLATION;
-	if (target->state != BLOCK_WANTED)
+	placement->wanted = take_wanted(s, placement->buffer, block, (uint32_t)blocks_count);
+	if (placement->wanted == 0)
 		return SWARM_PLACE_DISCARD;
-	if (target->holders_count == 0)
-		b->blocks_free--;
-	target->state = BLOCK_RECEIVING;
-	b->receiving_count++;
+	placement->offset_bytes = message->begin;
+	placement->block_bytes = s->limits.block_bytes;
 	p->receiving = true;
-	p->receiving_buffer = buffer;
+	p->receiving_buffer = placement->buffer;
 	p->receiving_block = block;
+	p->receiving_wanted = placement->wanted;
+	p->receiving_bytes = message->length;
 	p->receiving_ns = s->now_ns;
 	p->receiving_asked_ns = asked_ns;
 	wake_at(s, s->now_ns + STALL_MIN_NS);
@@ -51,7 +72,7 @@ static enum swarm_place place(struct swarm *s, uint32_t peer, const struct peer_
 }
 
 static enum swarm_place place_block(struct swarm *s, uint32_t peer,
-	const struct peer_message *piece, uint32_t *buffer, uint32_t *offset_bytes)
+	const struct peer_message *piece, struct swarm_placement *placement)
 {
 	struct peer *p = &s->peers[peer];
 
@@ -61,38 +82,40 @@ static enum swarm_place place_block(struct swarm *s, uint32_t peer,
 		(uint64_t)piece->begin + piece->length > piece_length(s, piece->index))
 		return SWARM_PLACE_VIOLATION;
 	uint32_t at = request_find(s, p, piece->index, piece->begin);
-	uint32_t block = BLOCK_NONE;
 	uint64_t asked_ns = 0;
 
+	if (at != BLOCK_NONE && piece->length != request_length(s, request_at(s, p, at))) {
+		if (p->stale_blocks == 0)
+			return SWARM_PLACE_VIOLATION;
+		at = BLOCK_NONE; /* the answer to an earlier request, which began there as well */
+	}
 	if (at != BLOCK_NONE) {
-		*buffer = request_at(s, p, at)->buffer;
-		block = request_at(s, p, at)->block;
+		placement->buffer = request_at(s, p, at)->buffer;
 		asked_ns = request_at(s, p, at)->sent_ns;
 	} else if (p->stale_blocks > 0) {
 		p->stale_blocks--;
-		*buffer = find_late(s, peer, piece, &block);
+		placement->buffer = find_late(s, peer, piece);
 	} else {
-		*buffer = SWARM_BUFFER_NONE;
+		placement->buffer = SWARM_BUFFER_NONE;
 		if (++p->surplus_blocks > SURPLUS_BLOCKS_MAX)
 			return SWARM_PLACE_VIOLATION;
 	}
-	if (*buffer == SWARM_BUFFER_NONE)
+	if (placement->buffer == SWARM_BUFFER_NONE)
 		return SWARM_PLACE_DISCARD;
-	enum swarm_place answer = place(s, peer, piece, *buffer, block, asked_ns);
+	enum swarm_place answer = place(s, peer, piece, placement, asked_ns);
 
 	if (at != BLOCK_NONE)
 		request_remove(s, peer, at);
-	*offset_bytes = piece->begin;
 	return answer;
 }
 
 enum swarm_place swarm_place_block(struct swarm *s, uint32_t peer, uint32_t generation,
-	const struct peer_message *piece, uint32_t *buffer, uint32_t *offset_bytes)
+	const struct peer_message *piece, struct swarm_placement *placement)
 {
 	if (peer >= s->limits.peers_max || s->peers[peer].generation != generation ||
 		s->peers[peer].state != PEER_OPEN)
 		return SWARM_PLACE_DISCARD;
-	enum swarm_place answer = place_block(s, peer, piece, buffer, offset_bytes);
+	enum swarm_place answer = place_block(s, peer, piece, placement);
 
 	if (answer == SWARM_PLACE_VIOLATION)
 		note_offence(s, peer);
@@ -147,7 +170,7 @@ bool hungry(const struct swarm *s)
 }
 
 static void count_received(
-	struct swarm *s, struct peer *p, const struct peer_message *message, bool wasted)
+	struct swarm *s, struct peer *p, const struct peer_message *message, uint32_t wasted_bytes)
 {
 	uint32_t bytes = message->length;
 
@@ -156,11 +179,37 @@ static void count_received(
 	s->received_ns = s->now_ns;
 	if (p->origin)
 		s->status.received_from_origin_bytes += bytes;
-	if (wasted)
-		s->status.wasted_bytes += bytes;
+	s->status.wasted_bytes += wasted_bytes;
 	p->snubbed = false;
 	p->late_row = 0;
 	p->rejects_row = 0;
+}
+
+/* What was wanted of the run is here. Returns the bytes of the rest. */
+static uint32_t run_received(struct swarm *s, struct peer *p)
+{
+	uint32_t buffer = p->receiving_buffer;
+	struct buffer *b = &s->buffers[buffer];
+	uint32_t blocks_count = 0;
+	uint32_t surplus_bytes = p->receiving_bytes;
+
+	p->receiving = false;
+	b->progress_ns = s->now_ns;
+	for (uint32_t i = 0; i < SWARM_RUN_BLOCKS_MAX; i++) {
+		uint32_t block = p->receiving_block + i;
+
+		if ((p->receiving_wanted >> i & 1) == 0)
+			continue;
+		buffer_block(s, buffer, block)->state = BLOCK_RECEIVED;
+		surplus_bytes -= run_length(s, b->piece, block, 1);
+		blocks_count++;
+	}
+	for (uint32_t i = 0; i < SWARM_RUN_BLOCKS_MAX; i++)
+		if ((p->receiving_wanted >> i & 1) != 0)
+			block_cancel_others(s, buffer, p->receiving_block + i);
+	b->receiving_count -= blocks_count;
+	buffer_blocks_received(s, buffer, blocks_count);
+	return surplus_bytes;
 }
 
 void block_arrived(struct swarm *s, uint32_t peer, const struct peer_message *message)
@@ -169,21 +218,13 @@ void block_arrived(struct swarm *s, uint32_t peer, const struct peer_message *me
 
 	if (!p->receiving)
 		return;
-	uint32_t buffer = p->receiving_buffer;
-	uint32_t block = p->receiving_block;
-	struct buffer *b = &s->buffers[buffer];
-
-	if (b->state != BUFFER_ARRIVING || !blame_sender(s, buffer, peer)) {
+	if (s->buffers[p->receiving_buffer].state != BUFFER_ARRIVING ||
+		!blame_sender(s, p->receiving_buffer, peer)) {
 		receiving_abandon(s, peer);
-		count_received(s, p, message, true);
+		count_received(s, p, message, message->length);
 	} else {
-		p->receiving = false;
-		b->receiving_count--;
-		count_received(s, p, message, false);
-		b->progress_ns = s->now_ns;
 		p->useful = true;
-		block_cancel_others(s, buffer, block);
-		buffer_block_received(s, buffer, block);
+		count_received(s, p, message, run_received(s, p));
 	}
 	measure(s, p, message->length, p->receiving_asked_ns);
 	refill(s, peer);
@@ -193,7 +234,7 @@ void block_discarded(struct swarm *s, uint32_t peer, const struct peer_message *
 {
 	struct peer *p = &s->peers[peer];
 
-	count_received(s, p, message, true);
+	count_received(s, p, message, message->length);
 	refill(s, peer);
 }
 
@@ -210,32 +251,37 @@ void receiving_abandon(struct swarm *s, uint32_t peer)
 	if (!p->receiving)
 		return;
 	struct buffer *b = &s->buffers[p->receiving_buffer];
-	struct block *block = buffer_block(s, p->receiving_buffer, p->receiving_block);
 
 	p->receiving = false;
-	b->receiving_count--;
-	if (b->state == BUFFER_ARRIVING) {
+	for (uint32_t i = 0; i < SWARM_RUN_BLOCKS_MAX; i++) {
+		if ((p->receiving_wanted >> i & 1) == 0)
+			continue;
+		b->receiving_count--;
+		if (b->state != BUFFER_ARRIVING)
+			continue;
+		struct block *block = buffer_block(s, p->receiving_buffer, p->receiving_block + i);
+
 		block->state = BLOCK_WANTED;
 		if (block->holders_count == 0)
-			block_freed(s, p->receiving_buffer, p->receiving_block);
+			block_freed(s, p->receiving_buffer, p->receiving_block + i);
 	}
 	buffer_settle(s, p->receiving_buffer);
 }
 
-/* Nobody else can fill a block that is half here: whoever stops there has to go. */
+/* Nobody else can fill a block that is half here: whoever stops there has to go. A large run may
+ * take longer on a link that has become slow. */
 void receiving_tick(struct swarm *s, uint32_t peer)
 {
 	struct peer *p = &s->peers[peer];
 
 	if (!p->receiving)
 		return;
-	uint64_t patience_ns = STALL_MIN_NS;
+	uint64_t patience_ns = p->receiving_bytes * NS_PER_S / STALL_BYTES_PER_S;
 
 	if (p->rate_bytes_per_s > 0)
-		patience_ns = u64_min(
-			u64_max(4 * NS_PER_S * s->limits.request_bytes / p->rate_bytes_per_s,
-				STALL_MIN_NS),
-			STALL_MAX_NS);
+		patience_ns = u64_max(
+			patience_ns, 4 * NS_PER_S * p->receiving_bytes / p->rate_bytes_per_s);
+	patience_ns = u64_min(u64_max(patience_ns, STALL_MIN_NS), STALL_MAX_NS);
 	if (s->now_ns >= p->receiving_ns + patience_ns)
 		peer_offends(s, peer, "it stalled in the middle of a block");
 	else

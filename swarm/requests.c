@@ -3,6 +3,9 @@
  * What we have asked each peer for: its pipeline, how deep it is, and what happens to requests that
  * are refused or late. A late peer loses all its requests to the others and is then asked for one
  * block at a time until it answers; a block that comes after all is still taken if it is wanted.
+ *
+ * One request asks for one block, or our own nodes for a run of them: as much as the peer sends in
+ * a moment, so that a fast link costs few messages and a slow one is not held for long.
  */
 #include "swarm/engine.h"
 
@@ -16,6 +19,7 @@
 #define QUIET_NS	       (250 * NS_PER_MS)
 #define REJECTS_ROW_MAX	       3
 #define REQUESTS_A_UNIT	       64
+#define RUN_MS		       16 /* of a peer's rate: what one request asks for */
 
 struct request *request_at(const struct swarm *s, const struct peer *p, uint32_t at)
 {
@@ -45,9 +49,9 @@ void refill_all(struct swarm *s)
 
 uint32_t request_find(const struct swarm *s, const struct peer *p, uint32_t index, uint32_t begin)
 {
-	if (begin % s->limits.request_bytes != 0)
+	if (begin % s->limits.block_bytes != 0)
 		return BLOCK_NONE;
-	uint32_t block = begin / s->limits.request_bytes;
+	uint32_t block = begin / s->limits.block_bytes;
 
 	for (uint32_t i = 0; i < p->requests_count; i++) {
 		const struct request *r = request_at(s, p, i);
@@ -58,53 +62,91 @@ uint32_t request_find(const struct swarm *s, const struct peer *p, uint32_t inde
 	return BLOCK_NONE;
 }
 
+uint32_t request_covering(
+	const struct swarm *s, const struct peer *p, uint32_t buffer, uint32_t block)
+{
+	for (uint32_t i = 0; i < p->requests_count; i++) {
+		const struct request *r = request_at(s, p, i);
+
+		if (r->buffer == buffer && block >= r->block && block - r->block < r->blocks_count)
+			return i;
+	}
+	return BLOCK_NONE;
+}
+
+uint32_t request_length(const struct swarm *s, const struct request *r)
+{
+	return run_length(s, s->buffers[r->buffer].piece, r->block, r->blocks_count);
+}
+
+static void drop_holder(struct swarm *s, uint32_t peer, uint32_t buffer, uint32_t block)
+{
+	struct block *b = buffer_block(s, buffer, block);
+
+	if (b->holders[0] == peer)
+		b->holders[0] = b->holders[1];
+	b->holders_count--;
+	if (b->holders_count == 0 && b->state == BLOCK_WANTED)
+		block_freed(s, buffer, block);
+}
+
 struct request request_remove(struct swarm *s, uint32_t peer, uint32_t at)
 {
 	struct peer *p = &s->peers[peer];
 	struct request removed = *request_at(s, p, at);
-	struct block *block = buffer_block(s, removed.buffer, removed.block);
 
 	/* Answers come in order: what is removed is nearly always the first. */
 	for (; at > 0; at--)
 		*request_at(s, p, at) = *request_at(s, p, at - 1);
 	p->requests_first = (p->requests_first + 1) % s->limits.requests_per_peer_max;
 	p->requests_count--;
-	if (block->holders[0] == peer)
-		block->holders[0] = block->holders[1];
-	block->holders_count--;
-	if (block->holders_count == 0 && block->state == BLOCK_WANTED)
-		block_freed(s, removed.buffer, removed.block);
+	p->requests_bytes -= request_length(s, &removed);
+	for (uint32_t i = 0; i < removed.blocks_count; i++)
+		drop_holder(s, peer, removed.buffer, removed.block + i);
 	return removed;
 }
 
-/* Gives one up without a word; it may still be answered. */
+/* Gives up the one for that block without a word; it may still be answered. */
 void request_forget(struct swarm *s, uint32_t peer, uint32_t buffer, uint32_t block)
 {
 	struct peer *p = &s->peers[peer];
-	uint32_t at = request_find(s, p, s->buffers[buffer].piece, block * s->limits.request_bytes);
 
-	request_remove(s, peer, at);
+	request_remove(s, peer, request_covering(s, p, buffer, block));
 	p->stale_blocks++;
 	refill(s, peer);
 }
 
 static void send_request(
-	struct swarm *s, uint32_t peer, enum peer_message_id id, uint32_t buffer, uint32_t block)
+	struct swarm *s, uint32_t peer, enum peer_message_id id, const struct request *r)
 {
-	uint32_t piece = s->buffers[buffer].piece;
-
-	send_triple(
-		s, peer, id, piece, block * s->limits.request_bytes, block_length(s, piece, block));
+	send_triple(s, peer, id, s->buffers[r->buffer].piece, r->block * s->limits.block_bytes,
+		request_length(s, r));
 }
 
+static bool all_received(struct swarm *s, const struct request *r)
+{
+	for (uint32_t i = 0; i < r->blocks_count; i++)
+		if (buffer_block(s, r->buffer, r->block + i)->state != BLOCK_RECEIVED)
+			return false;
+	return true;
+}
+
+/* The block is here. A run of which something is still wanted stays with whom it was asked from. */
 void block_cancel_others(struct swarm *s, uint32_t buffer, uint32_t block)
 {
-	struct block *b = buffer_block(s, buffer, block);
+	const struct block *b = buffer_block(s, buffer, block);
+	uint32_t i = 0;
 
-	while (b->holders_count > 0) {
-		uint32_t peer = b->holders[0];
+	while (i < b->holders_count) {
+		uint32_t peer = b->holders[i];
+		const struct peer *p = &s->peers[peer];
+		struct request r = *request_at(s, p, request_covering(s, p, buffer, block));
 
-		send_request(s, peer, PEER_CANCEL, buffer, block);
+		if (!all_received(s, &r)) {
+			i++;
+			continue;
+		}
+		send_request(s, peer, PEER_CANCEL, &r);
 		request_forget(s, peer, buffer, block);
 	}
 }
@@ -118,7 +160,7 @@ void requests_drop(struct swarm *s, uint32_t peer, bool cancel)
 
 		p->stale_blocks++;
 		if (cancel)
-			send_request(s, peer, PEER_CANCEL, r.buffer, r.block);
+			send_request(s, peer, PEER_CANCEL, &r);
 	}
 	/* Pieces that only this peer may fill would wait for it for ever. */
 	for (uint32_t i = 0; i < s->limits.buffers_count; i++)
@@ -129,22 +171,41 @@ void requests_drop(struct swarm *s, uint32_t peer, bool cancel)
 
 /* ---- depth and patience ---- */
 
-static uint32_t depth(const struct swarm *s, const struct peer *p)
+static bool has_room(const struct swarm *s, const struct peer *p)
 {
 	uint32_t most = (uint32_t)u64_min(s->limits.requests_per_peer_max, p->requests_max);
 
 	if (p->snubbed)
-		return 1;
+		return p->requests_count == 0;
 	if (p->rate_bytes_per_s == 0)
-		return (uint32_t)u64_min(DEPTH_FIRST, most);
+		return p->requests_count < u64_min(DEPTH_FIRST, most);
+	if (p->requests_count < u64_min(DEPTH_MIN, most))
+		return true;
 	uint64_t horizon_ns = HORIZON_NS + 2 * u64_min(p->latency_min_ns, LATENCY_HORIZON_MAX_NS);
 	uint64_t bytes = p->rate_bytes_per_s / 1000 * (horizon_ns / NS_PER_MS);
-	uint64_t blocks = u64_max(bytes / s->limits.request_bytes + 1, DEPTH_MIN);
+	uint64_t bytes_max = (uint64_t)s->limits.requests_per_peer_max * s->limits.block_bytes;
 
-	return (uint32_t)u64_min(blocks, most);
+	return p->requests_count < most && p->requests_bytes <= bytes &&
+	       p->requests_bytes < bytes_max;
 }
 
-/* When a request that is sent now should long have been answered. */
+/* How many blocks one request to it asks for at most. */
+static uint32_t run_blocks_max(const struct swarm *s, const struct peer *p)
+{
+	uint64_t bytes_max = u64_min(s->limits.request_bytes, p->request_bytes_max);
+	uint64_t bytes = p->rate_bytes_per_s / 1000 * RUN_MS;
+	uint32_t blocks = 1;
+
+	if (p->snubbed)
+		return 1;
+	bytes = u64_min(bytes, bytes_max);
+	while (2 * blocks <= SWARM_RUN_BLOCKS_MAX && 2ull * blocks * s->limits.block_bytes <= bytes)
+		blocks *= 2;
+	return blocks;
+}
+
+/* When a request that is sent now, the last of those that are out, should long have been answered.
+ */
 static uint64_t due(const struct swarm *s, const struct peer *p)
 {
 	uint64_t estimate_ns = p->latency_ns;
@@ -152,8 +213,7 @@ static uint64_t due(const struct swarm *s, const struct peer *p)
 	if (p->rate_bytes_per_s == 0) {
 		estimate_ns = ESTIMATE_FIRST_NS;
 	} else {
-		uint64_t queue = ((uint64_t)p->requests_count + 1) * s->limits.request_bytes;
-		uint64_t queue_ns = queue * NS_PER_S / p->rate_bytes_per_s;
+		uint64_t queue_ns = p->requests_bytes * NS_PER_S / p->rate_bytes_per_s;
 
 		estimate_ns = u64_max(estimate_ns, u64_min(queue_ns, PATIENCE_MAX_NS));
 	}
@@ -164,26 +224,52 @@ static uint64_t due(const struct swarm *s, const struct peer *p)
 
 /* ---- asking ---- */
 
-static void request_block(struct swarm *s, uint32_t peer, uint32_t buffer, uint32_t block)
+/* The blocks from `block` on that are like it: wanted, and held by nobody or by the same one. */
+static uint32_t run_of(struct swarm *s, const struct peer *p, uint32_t buffer, uint32_t block)
+{
+	const struct block *first = buffer_block(s, buffer, block);
+	uint32_t most = run_blocks_max(s, p);
+	uint32_t left = s->buffers[buffer].blocks_count - block;
+	uint32_t count = 1;
+
+	for (; count < most && count < left; count++) {
+		const struct block *next = buffer_block(s, buffer, block + count);
+
+		if (next->state != BLOCK_WANTED || next->holders_count != first->holders_count ||
+			(first->holders_count > 0 && next->holders[0] != first->holders[0]))
+			break;
+	}
+	return count;
+}
+
+static void request_run(struct swarm *s, uint32_t peer, uint32_t buffer, uint32_t block)
 {
 	struct peer *p = &s->peers[peer];
-	struct block *b = buffer_block(s, buffer, block);
+	struct request r = {
+		.buffer = buffer,
+		.block = block,
+		.blocks_count = run_of(s, p, buffer, block),
+		.sent_ns = s->now_ns,
+	};
 
 	if (p->requests_count == 0) { /* idle time says nothing about its rate */
 		p->window_ns = s->now_ns;
 		p->window_bytes = 0;
 	}
-	struct request r = {
-		.buffer = buffer, .block = block, .sent_ns = s->now_ns, .due_ns = due(s, p)};
-
 	blame_involve(s, buffer, peer);
-	if (b->holders_count == 0)
-		s->buffers[buffer].blocks_free--;
-	b->holders[b->holders_count++] = (uint16_t)peer;
+	for (uint32_t i = 0; i < r.blocks_count; i++) {
+		struct block *b = buffer_block(s, buffer, block + i);
+
+		if (b->holders_count == 0)
+			s->buffers[buffer].blocks_free--;
+		b->holders[b->holders_count++] = (uint16_t)peer;
+	}
 	p->requests_count++;
+	p->requests_bytes += request_length(s, &r);
+	r.due_ns = due(s, p);
 	*request_at(s, p, p->requests_count - 1) = r;
 	wake_at(s, r.due_ns);
-	send_request(s, peer, PEER_REQUEST, buffer, block);
+	send_request(s, peer, PEER_REQUEST, &r);
 }
 
 static bool is_late(const struct swarm *s, const struct peer *p)
@@ -210,19 +296,19 @@ static void peer_refill(struct swarm *s, uint32_t peer)
 	if (is_late(s, p))
 		peer_late(s, peer);
 	if (p->peer_choking || !p->am_interested || s->disk_failed ||
-		p->request_bytes_max < s->limits.request_bytes)
+		p->request_bytes_max < s->limits.block_bytes)
 		return;
 	if (s->now_ns < p->quiet_until_ns) {
 		wake_at(s, p->quiet_until_ns);
 		return;
 	}
-	for (; asked < REQUESTS_A_UNIT && p->requests_count < depth(s, p); asked++) {
+	for (; asked < REQUESTS_A_UNIT && has_room(s, p); asked++) {
 		uint32_t buffer;
 		uint32_t block = choose_block(s, peer, &buffer);
 
 		if (block == BLOCK_NONE)
 			return;
-		request_block(s, peer, buffer, block);
+		request_run(s, peer, buffer, block);
 	}
 	if (asked == REQUESTS_A_UNIT)
 		refill(s, peer);
@@ -270,7 +356,7 @@ void request_rejected(struct swarm *s, uint32_t peer, const struct peer_message 
 	uint32_t at = request_find(s, p, message->index, message->begin);
 
 	refill(s, peer);
-	if (at == BLOCK_NONE) {
+	if (at == BLOCK_NONE || request_length(s, request_at(s, p, at)) != message->length) {
 		if (p->stale_blocks > 0)
 			p->stale_blocks--;
 		return;

@@ -79,7 +79,7 @@ struct buffer {
 	uint32_t blocks_free; /* WANTED without holders */
 	uint32_t free_from;   /* no such block before this one */
 	uint32_t blocks_received;
-	uint32_t receiving_count; /* blocks on their way in */
+	uint32_t receiving_count; /* blocks on their way in: BLOCK_RECEIVING */
 	uint32_t sends_count;	  /* SEND_BLOCKs not answered */
 	uint32_t writes_count;	  /* pieces of this content QUEUED or WRITING */
 	uint32_t exclusive_peer;  /* only this one may fill it, or PEER_NONE */
@@ -100,9 +100,11 @@ enum peer_state {
 	PEER_STATES
 };
 
+/* For a run of blocks: all of them have the peer among their holders. */
 struct request {
 	uint32_t buffer;
-	uint32_t block;
+	uint32_t block; /* the first */
+	uint32_t blocks_count;
 	uint64_t sent_ns;
 	uint64_t due_ns; /* late from then on */
 };
@@ -163,8 +165,9 @@ struct peer {
 	struct request *requests;
 	uint32_t requests_first;
 	uint32_t requests_count;
+	uint64_t requests_bytes; /* of all of them */
 	uint32_t buffer;	 /* the one it works on, or BUFFER_NONE */
-	uint32_t stale_blocks;	 /* given up, may still come */
+	uint32_t stale_blocks;	 /* requests given up, may still be answered */
 	uint32_t surplus_blocks; /* came unasked */
 	uint32_t rejects_row;
 	uint64_t choked_ns;	 /* when it last choked us */
@@ -179,7 +182,9 @@ struct peer {
 	uint64_t window_bytes;
 	bool receiving;
 	uint32_t receiving_buffer;
-	uint32_t receiving_block;
+	uint32_t receiving_block;  /* the first of the run */
+	uint64_t receiving_wanted; /* bit i: the i-th block of the run is taken */
+	uint32_t receiving_bytes;  /* of the run */
 	uint64_t receiving_ns;
 	uint64_t receiving_asked_ns; /* 0: it comes late, its request was given up */
 	uint32_t suggested[SUGGESTED_MAX];

@@ -2,6 +2,8 @@
 /* The public face of the engine: creation, inputs in, effects out, questions. */
 #include "swarm/engine.h"
 
+#define BLOCK_BYTES_MAX (64 * MIB)
+
 /* ---- creation ---- */
 
 void swarm_limits_default(struct swarm_limits *limits)
@@ -18,8 +20,14 @@ void swarm_limits_default(struct swarm_limits *limits)
 		.flush_bytes = 16 * MIB,
 		.flush_interval_ns = NS_PER_S,
 		.assess_bytes_min = 256 * MIB,
-		.request_bytes = PEER_BLOCK_BYTES,
+		.block_bytes = PEER_BLOCK_BYTES,
+		.request_bytes = 256 * KIB,
 	};
+}
+
+static bool power_of_two(uint32_t number, uint64_t least, uint64_t most)
+{
+	return number >= least && number <= most && (number & (number - 1)) == 0;
 }
 
 static bool settings_valid(const struct swarm_settings *settings)
@@ -42,9 +50,9 @@ static bool settings_valid(const struct swarm_settings *settings)
 	       limits->upload_slots >= 1 && limits->requests_per_peer_max >= 1 &&
 	       limits->requests_per_peer_max <= 4096 && limits->incoming_requests_max >= 1 &&
 	       limits->incoming_requests_max <= 65536 && limits->buffers_count >= 2 &&
-	       limits->buffers_count <= 65536 && limits->request_bytes >= PEER_BLOCK_BYTES &&
-	       limits->request_bytes <= PEER_REQUEST_BYTES_MAX &&
-	       (limits->request_bytes & (limits->request_bytes - 1)) == 0;
+	       limits->buffers_count <= 65536 &&
+	       power_of_two(limits->block_bytes, PEER_BLOCK_BYTES, BLOCK_BYTES_MAX) &&
+	       power_of_two(limits->request_bytes, PEER_BLOCK_BYTES, PEER_REQUEST_BYTES_MAX);
 }
 
 void *swarm_allocate(struct swarm *s, uint64_t count, size_t bytes)
@@ -62,7 +70,7 @@ static bool create_buffers(struct swarm *s)
 {
 	const struct swarm_limits *limits = &s->limits;
 
-	s->blocks_per_piece = (uint32_t)u64_div_up(s->settings.piece_bytes, limits->request_bytes);
+	s->blocks_per_piece = (uint32_t)u64_div_up(s->settings.piece_bytes, limits->block_bytes);
 	/* The most that one input or one unit of work can queue, twice over. */
 	s->effects_max = 4 * limits->peers_max + 2 * limits->requests_per_peer_max + 512;
 	s->buffers = swarm_allocate(s, limits->buffers_count, sizeof(struct buffer));

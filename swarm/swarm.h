@@ -44,7 +44,7 @@ struct swarm_limits {
 	uint32_t peers_wanted;		/* connect actively up to this many; default 32 */
 	uint32_t addresses_max;		/* remembered addresses; default 1024 */
 	uint32_t upload_slots;		/* unchoked and served at a time; default 8 */
-	uint32_t requests_per_peer_max; /* outstanding blocks to one peer; default 256 */
+	uint32_t requests_per_peer_max; /* outstanding to one peer; default 256 */
 	uint32_t incoming_requests_max; /* queued blocks from one peer; default 512 */
 	uint32_t buffers_count;		/* piece buffers; at least 2 */
 	uint64_t undurable_bytes_max; /* written but not durable; default 32 MiB. At least 2 pieces
@@ -53,7 +53,11 @@ struct swarm_limits {
 	uint64_t flush_interval_ns;   /* or after this time; default 1 s */
 	uint64_t assess_bytes_min; /* assessed before the rest is taken for absent when nearly all
 				      of it was; default 256 MiB */
-	uint32_t request_bytes;	   /* largest request; default and floor 16 KiB; a power of two */
+	uint32_t block_bytes; /* what is asked for and received as a whole; a power of two, default
+				 and floor 16 KiB. Foreign peers answer no more; a simulation may
+				 count in larger ones */
+	uint32_t request_bytes; /* a request to one of our own nodes covers a run of blocks up to
+				   this; a power of two, 16 KiB to 1 MiB, default 256 KiB */
 };
 
 void swarm_limits_default(struct swarm_limits *limits);
@@ -200,16 +204,29 @@ uint64_t swarm_deadline_ns(const struct swarm *swarm);
 /* ---- questions ---- */
 
 enum swarm_place {
-	SWARM_PLACE_BUFFER,   /* receive into *buffer at *offset_bytes (= begin) */
+	SWARM_PLACE_BUFFER,   /* all or some of it goes where the placement says */
 	SWARM_PLACE_DISCARD,  /* not (or no longer) wanted: read and throw away */
 	SWARM_PLACE_VIOLATION /* never asked for and malformed: the driver disconnects the peer and
 				 says SWARM_IN_DISCONNECTED */
 };
 
+/* A PIECE or FRAME may answer for a run of blocks, and some of them may have come from elsewhere
+ * meanwhile: bit i of `wanted` says whether its i-th block_bytes go into the buffer, at
+ * offset_bytes
+ * + i * block_bytes. The others are thrown away. */
+#define SWARM_RUN_BLOCKS_MAX 64
+
+struct swarm_placement {
+	uint32_t buffer;
+	uint32_t offset_bytes; /* = begin */
+	uint32_t block_bytes;
+	uint64_t wanted; /* not 0 */
+};
+
 /* Where the block of a PIECE or FRAME head goes. While a BUFFER answer is being received (until
  * BLOCK or DISCONNECTED), the engine keeps that buffer in place. */
 MUST_USE enum swarm_place swarm_place_block(struct swarm *swarm, uint32_t peer, uint32_t generation,
-	const struct peer_message *piece, uint32_t *buffer, uint32_t *offset_bytes);
+	const struct peer_message *piece, struct swarm_placement *placement);
 
 enum swarm_piece_state {
 	SWARM_PIECE_UNKNOWN, /* not assessed yet */

@@ -7,7 +7,6 @@
 
 #define SENDS_A_PEER	    8 /* blocks handed to the driver per peer */
 #define REJECTS_A_UNIT	    64
-#define REQUEST_BYTES_MAX   (128 * KIB) /* what some foreign clients ask for at most */
 #define IDLE_REQUESTS_EXTRA 1024
 
 static struct incoming *incoming_at(const struct swarm *s, const struct peer *p, uint32_t at)
@@ -34,10 +33,15 @@ static void reject(struct swarm *s, uint32_t peer, const struct incoming *what)
 
 /* ---- requests ---- */
 
+/* What we say that we answer; foreign clients, which ask for 128 KiB at most, get as much. */
+uint32_t upload_bytes_max(const struct swarm *s)
+{
+	return (uint32_t)u64_max(PEER_REQUEST_BYTES_MAX, s->limits.block_bytes);
+}
+
 static bool within_piece(const struct swarm *s, const struct incoming *what)
 {
-	return what->length > 0 &&
-	       what->length <= u64_max(REQUEST_BYTES_MAX, s->limits.request_bytes) &&
+	return what->length > 0 && what->length <= upload_bytes_max(s) &&
 	       (uint64_t)what->begin + what->length <= piece_length(s, what->index);
 }
 

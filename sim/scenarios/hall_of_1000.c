@@ -15,7 +15,7 @@ static void build(struct sim_world *world)
 	sim_node_traits_default(&traits);
 	traits.up_bytes_per_s = GIGABIT_BYTES_PER_S;
 	traits.down_bytes_per_s = GIGABIT_BYTES_PER_S;
-	traits.limits.request_bytes = 128 * KIB;
+	traits.limits.block_bytes = 128 * KIB;
 	sim_room(world, NODES, &traits);
 }
 

@@ -8,16 +8,17 @@
  */
 #include "tests/support/engine_check.h"
 
-#define PIECES_MAX  24
-#define PEERS_MAX   8
-#define BUFFERS_MAX 6
-#define PENDING_MAX 4096
-#define EFFECTS_MAX 20000
-#define PIECE_BYTES (48 * 1024)
-#define HASH_BYTES  4
-#define PORT_FIRST  1000
-#define STEPS_FIRST 400
-#define STEPS_MAX   2000
+#define PIECES_MAX	 24
+#define PEERS_MAX	 8
+#define BUFFERS_MAX	 6
+#define PENDING_MAX	 4096
+#define EFFECTS_MAX	 20000
+#define PIECE_BYTES	 (48 * 1024)
+#define FAST_BYTES_PER_S (100 * 1000 * 1000)
+#define HASH_BYTES	 4
+#define PORT_FIRST	 1000
+#define STEPS_FIRST	 400
+#define STEPS_MAX	 2000
 
 enum pending_kind { PENDING_HASH, PENDING_WRITE, PENDING_FLUSH, PENDING_SEND, PENDING_ANNOUNCE };
 
@@ -381,7 +382,7 @@ static void say(struct model *m, uint32_t peer)
 				bytes[i / 8] |= (uint8_t)(0x80 >> i % 8);
 	} else if (message.id == PEER_EXTENDED && draw(m, 3) != 0) {
 		struct peer_extended_handshake handshake = {.listen_port = (uint16_t)PORT_FIRST,
-			.request_bytes_max = draw(m, 2) * (uint32_t)PEER_BLOCK_BYTES,
+			.request_bytes_max = draw(m, 4) * (uint32_t)PEER_BLOCK_BYTES,
 			.requests_max = draw(m, 64),
 			.origin = draw(m, 2) != 0,
 			.id_donthave = (uint8_t)draw(m, 2),
@@ -406,8 +407,7 @@ static void send_head(struct model *m, uint32_t peer)
 	struct model_peer *p = &m->peers[peer];
 	const struct peer *inside = &m->swarm->peers[peer];
 	struct peer_message message = p->last_request;
-	uint32_t buffer = SWARM_BUFFER_NONE;
-	uint32_t offset = 0;
+	struct swarm_placement placement = {.buffer = SWARM_BUFFER_NONE};
 
 	if (inside->requests_count == 0 && draw(m, m->patience) != 0) {
 		say(m, peer);
@@ -419,20 +419,21 @@ static void send_head(struct model *m, uint32_t peer)
 
 		message.index = piece;
 		message.begin = r->block * (uint32_t)PEER_BLOCK_BYTES;
-		message.length = block_length(m->swarm, piece, r->block);
+		message.length = request_length(m->swarm, r);
 	} else if (draw(m, 2) != 0 || message.length == 0) {
 		message.index = draw(m, m->pieces_count + 1);
 		message.length = draw(m, 3) * (uint32_t)PEER_BLOCK_BYTES;
 	}
 	message.id = draw(m, 3) == 0 ? PEER_FRAME : PEER_PIECE;
 	message.frame_bytes = message.length / 2;
-	switch (swarm_place_block(m->swarm, peer, p->generation, &message, &buffer, &offset)) {
+	switch (swarm_place_block(m->swarm, peer, p->generation, &message, &placement)) {
 	case SWARM_PLACE_BUFFER:
-		CHECK(buffer < m->buffers_count && m->uses[buffer] == 0);
-		CHECK((uint64_t)offset + message.length <= PIECE_BYTES);
-		m->receiving[buffer]++;
+		CHECK(placement.buffer < m->buffers_count && m->uses[placement.buffer] == 0);
+		CHECK((uint64_t)placement.offset_bytes + message.length <= PIECE_BYTES);
+		CHECK(placement.wanted != 0);
+		m->receiving[placement.buffer]++;
 		p->receiving = true;
-		p->receiving_buffer = buffer;
+		p->receiving_buffer = placement.buffer;
 		p->receiving_message = message;
 		drain(m);
 		break;
@@ -452,6 +453,9 @@ static void send_rest(struct model *m, uint32_t peer)
 
 	p->receiving = false;
 	m->receiving[p->receiving_buffer]--;
+	/* Time is drawn, so rates are anything; whoever has a fast one is asked for runs. */
+	if (peer % 2 != 0)
+		m->swarm->peers[peer].rate_bytes_per_s = FAST_BYTES_PER_S;
 	peer_event(m, peer,
 		message.id == PEER_FRAME && draw(m, m->patience) == 0 ? SWARM_IN_BLOCK_BAD
 								      : SWARM_IN_BLOCK,

@@ -24,11 +24,10 @@ static inline void engine_check_buffer(struct swarm *s, uint32_t at)
 			const struct peer *p = &s->peers[block->holders[k]];
 
 			CHECK(p->state == PEER_OPEN);
-			CHECK(request_find(s, p, b->piece, i * s->limits.request_bytes) !=
-				BLOCK_NONE);
+			CHECK(request_covering(s, p, at, i) != BLOCK_NONE);
 		}
 	}
-	CHECK(b->receiving_count <= s->limits.peers_max);
+	CHECK(b->receiving_count <= s->limits.peers_max * SWARM_RUN_BLOCKS_MAX);
 	if (b->state == BUFFER_ARRIVING) {
 		CHECK(free == b->blocks_free && received == b->blocks_received);
 		CHECK(receiving == b->receiving_count);
@@ -40,10 +39,31 @@ static inline void engine_check_buffer(struct swarm *s, uint32_t at)
 		CHECK(s->pieces[s->pieces[b->piece].leader].buffer == at);
 }
 
+static inline uint32_t engine_check_request(struct swarm *s, uint32_t peer, const struct request *r)
+{
+	uint32_t received = 0;
+
+	CHECK(s->buffers[r->buffer].state == BUFFER_ARRIVING);
+	CHECK(r->blocks_count > 0 && r->blocks_count <= SWARM_RUN_BLOCKS_MAX);
+	CHECK(r->block + r->blocks_count <= s->buffers[r->buffer].blocks_count);
+	for (uint32_t i = 0; i < r->blocks_count; i++) {
+		const struct block *block = buffer_block(s, r->buffer, r->block + i);
+		bool holds = false;
+
+		for (uint32_t k = 0; k < block->holders_count; k++)
+			holds |= block->holders[k] == peer;
+		CHECK(holds);
+		received += block->state == BLOCK_RECEIVED;
+	}
+	CHECK(received < r->blocks_count); /* nobody is asked for what is here */
+	return request_length(s, r);
+}
+
 static inline void engine_check_peer(struct swarm *s, uint32_t at)
 {
 	const struct peer *p = &s->peers[at];
 	uint32_t has = 0, useful = 0, startable = 0;
+	uint64_t requested_bytes = 0;
 
 	BITSET_FOREACH (piece, &p->has) {
 		has++;
@@ -53,15 +73,9 @@ static inline void engine_check_peer(struct swarm *s, uint32_t at)
 	CHECK(p->has_count == has && p->useful_count == useful);
 	CHECK(p->startable_count == startable);
 	CHECK(p->am_interested == (useful > 0 && !s->disk_failed));
-	for (uint32_t i = 0; i < p->requests_count; i++) {
-		const struct request *r = request_at(s, p, i);
-		const struct block *block = buffer_block(s, r->buffer, r->block);
-		bool holds = false;
-
-		for (uint32_t k = 0; k < block->holders_count; k++)
-			holds |= block->holders[k] == at;
-		CHECK(holds && s->buffers[r->buffer].state == BUFFER_ARRIVING);
-	}
+	for (uint32_t i = 0; i < p->requests_count; i++)
+		requested_bytes += engine_check_request(s, at, request_at(s, p, i));
+	CHECK(p->requests_bytes == requested_bytes);
 }
 
 static inline void engine_check_piece(struct swarm *s, uint32_t piece)

@@ -269,12 +269,11 @@ static inline enum swarm_place guest_send(
 	struct rig *rig, struct guest guest, const struct peer_message *request)
 {
 	struct peer_message piece = *request;
-	uint32_t buffer = SWARM_BUFFER_NONE;
-	uint32_t offset = 0;
+	struct swarm_placement placement;
 
 	piece.id = PEER_PIECE;
-	enum swarm_place place = swarm_place_block(
-		rig->swarm, guest.peer, guest.generation, &piece, &buffer, &offset);
+	enum swarm_place place =
+		swarm_place_block(rig->swarm, guest.peer, guest.generation, &piece, &placement);
 
 	if (place == SWARM_PLACE_VIOLATION)
 		guest_go(rig, guest);

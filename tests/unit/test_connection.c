@@ -25,6 +25,7 @@ struct seen {
 	char failed[64];
 	struct peer_message last;
 	uint8_t piece[PIECE_BYTES];
+	uint64_t unwanted; /* 16 KiB parts of a block that are thrown away */
 	bool discard;
 	bool refuse;
 };
@@ -64,11 +65,13 @@ static void on_message(struct connection *connection, const struct peer_message 
 }
 
 static bool on_place(
-	struct connection *connection, const struct peer_message *piece, uint8_t **bytes)
+	struct connection *connection, const struct peer_message *piece, struct block_place *place)
 {
 	struct fixture *fixture = connection->owner;
 
-	*bytes = fixture->seen.discard ? NULL : fixture->seen.piece + piece->begin;
+	place->bytes = fixture->seen.piece + piece->begin;
+	place->unit_bytes = (uint32_t)PEER_BLOCK_BYTES;
+	place->wanted = fixture->seen.discard ? 0 : ~fixture->seen.unwanted;
 	return !fixture->seen.refuse;
 }
 
@@ -262,6 +265,42 @@ static void unwanted_blocks_are_read_and_thrown_away(void **state)
 	assert_int_equal(fixture->seen.last.index, 9);
 }
 
+/* A run of 16 KiB blocks, of which the second, the fifth and the last are not wanted. */
+static void parts_of_a_run_are_thrown_away(struct fixture *fixture, size_t run_bytes)
+{
+	enum { RUN_BYTES = 9 * 16384 + 5000 };
+	static uint8_t bytes[RUN_BYTES + 64];
+	struct peer_message block = {.id = PEER_PIECE, .index = 1, .begin = 16384};
+	struct peer_message have = {.id = PEER_HAVE, .index = 9};
+	size_t used;
+
+	block.length = RUN_BYTES;
+	fixture->seen = (struct seen){.unwanted = 1 << 1 | 1 << 4 | 1 << 9};
+	used = add(bytes, 0, &block);
+	for (size_t i = 0; i < RUN_BYTES; i++)
+		bytes[used++] = (uint8_t)(1 + i / 16384);
+	used = add(bytes, used, &have);
+	peer_says(fixture, bytes, used, run_bytes);
+	assert_string_equal(fixture->seen.failed, "");
+	assert_int_equal(fixture->seen.blocks, 1);
+	assert_int_equal(fixture->seen.last.index, 9);
+	for (size_t i = 0; i < RUN_BYTES; i++) {
+		bool wanted = (fixture->seen.unwanted >> (i / 16384) & 1) == 0;
+
+		assert_int_equal(fixture->seen.piece[16384 + i], wanted ? 1 + i / 16384 : 0);
+	}
+}
+
+static void only_wanted_parts_of_a_run_are_kept(void **state)
+{
+	static const size_t runs[] = {1, 13, 5000, 16384, 1000000};
+	struct fixture *fixture = *state;
+
+	peer_greets(fixture, 100);
+	for (size_t i = 0; i < ARRAY_COUNT(runs); i++)
+		parts_of_a_run_are_thrown_away(fixture, runs[i]);
+}
+
 static void offences_close_the_connection(void **state)
 {
 	struct fixture *fixture = *state;
@@ -436,6 +475,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(messages_are_framed_however_the_bytes_come),
 		CASE(unwanted_blocks_are_read_and_thrown_away),
+		CASE(only_wanted_parts_of_a_run_are_kept),
 		CASE(offences_close_the_connection),
 		CASE(another_protocol_is_refused_at_its_first_bytes),
 		CASE(a_block_nobody_asked_for_closes_it),

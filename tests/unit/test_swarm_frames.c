@@ -12,7 +12,7 @@ static void begin(bool frames, bool seed)
 {
 	struct swarm_settings settings = rig_settings(PIECES, PIECE_BYTES);
 
-	settings.limits.request_bytes = PIECE_BYTES;
+	settings.limits.block_bytes = PIECE_BYTES;
 	settings.frames = frames;
 	settings.all_durable = seed;
 	rig_create(&rig, &settings);
@@ -42,14 +42,13 @@ static void say_extended(struct guest guest, uint8_t id_frame)
 static enum swarm_place frame_comes(struct guest guest, struct peer_message *frame)
 {
 	const struct peer_message *request = rig_said(&rig, guest.peer, PEER_REQUEST, 0);
-	uint32_t buffer;
-	uint32_t offset;
+	struct swarm_placement placement;
 
 	assert_non_null(request);
 	*frame = *request;
 	frame->id = PEER_FRAME;
 	frame->frame_bytes = request->length / 4;
-	return swarm_place_block(rig.swarm, guest.peer, guest.generation, frame, &buffer, &offset);
+	return swarm_place_block(rig.swarm, guest.peer, guest.generation, frame, &placement);
 }
 
 static struct guest seed_comes(void)

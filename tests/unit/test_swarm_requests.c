@@ -173,8 +173,7 @@ static void a_late_block_is_taken_if_it_is_still_wanted(void **state)
 
 static void half_a_block_is_not_waited_for(void **state)
 {
-	uint32_t buffer;
-	uint32_t offset;
+	struct swarm_placement placement;
 
 	(void)state;
 	begin(1, 2);
@@ -183,7 +182,7 @@ static void half_a_block_is_not_waited_for(void **state)
 
 	block.id = PEER_PIECE;
 	assert_int_equal(
-		swarm_place_block(rig.swarm, half.peer, half.generation, &block, &buffer, &offset),
+		swarm_place_block(rig.swarm, half.peer, half.generation, &block, &placement),
 		SWARM_PLACE_BUFFER);
 	rig_pass(&rig, 11 * NS_PER_S);
 	assert_true(rig_disconnected(&rig, half.peer));
