@@ -21,6 +21,8 @@ static struct sim_connection *connection_create(
 		connection->streams[i].connection = connection;
 		connection->streams[i].from = i;
 		connection->streams[i].stall_offset = UINT64_MAX;
+		if (world->tcp.on)
+			connection->streams[i].tcp = sim_tcp_create();
 	}
 	connection->latency_ns = node->link.latency_ns;
 	if (to != NULL) {
@@ -156,6 +158,7 @@ void sim_connections_destroy(struct sim_world *world)
 		for (uint32_t i = 0; i < 2; i++) {
 			sim_stream_purge(&connection->streams[i]);
 			sim_stream_clear_wire(&connection->streams[i]);
+			free(connection->streams[i].tcp);
 		}
 		free(connection);
 	}

@@ -34,16 +34,19 @@ uint32_t sim_rack_add(
 	return world->racks_count;
 }
 
-void sim_pipe_pass(struct sim_pipe *pipe, uint64_t bytes, struct sim_passage *passage)
+uint64_t sim_pipe_pass(struct sim_pipe *pipe, uint64_t bytes, struct sim_passage *passage)
 {
 	pipe->bytes += bytes;
 	if (pipe->bytes_per_s == 0)
-		return;
+		return 0;
+	uint64_t wait_ns = pipe->free_ns - u64_min(pipe->free_ns, passage->first_ns);
+
 	/* Packets go on one by one: a pipe that is idle and as fast as the one before it adds
 	 * nothing. */
 	passage->first_ns = u64_max(pipe->free_ns, passage->first_ns);
 	pipe->free_ns = passage->first_ns + bytes * NS_PER_S / pipe->bytes_per_s;
 	passage->last_ns = u64_max(passage->last_ns, pipe->free_ns);
+	return wait_ns;
 }
 
 static uint32_t site_of(const struct sim_node *node)

@@ -48,7 +48,8 @@ uint32_t sim_site_add(struct sim_world *world, uint64_t up_bytes_per_s, uint64_t
 uint32_t sim_rack_add(
 	struct sim_world *world, uint64_t up_bytes_per_s, uint64_t down_bytes_per_s, uint32_t site);
 
-void sim_pipe_pass(struct sim_pipe *pipe, uint64_t bytes, struct sim_passage *passage);
+/* Returns for how long the first bit waited. */
+uint64_t sim_pipe_pass(struct sim_pipe *pipe, uint64_t bytes, struct sim_passage *passage);
 
 /* What lies between nodes in two racks and sites, those they are in and those they leave. NULL: not
  * passed through. */

@@ -142,20 +142,55 @@ static void queue_append(struct sim_link *link, struct sim_stream *stream)
 
 static uint64_t window_left(const struct sim_stream *stream)
 {
-	const struct sim_node *node = stream->connection->ends[stream->from].node;
+	const struct sim_world *world = stream->connection->ends[stream->from].node->world;
 	uint64_t in_flight = stream->sent_offset - stream->delivered_offset;
-	uint64_t left = node->world->window_bytes - u64_min(in_flight, node->world->window_bytes);
+	uint64_t left = world->window_bytes - u64_min(in_flight, world->window_bytes);
 
+	if (stream->tcp != NULL)
+		left = u64_min(left, sim_tcp_window_left(stream, world->now_ns));
 	return u64_min(
 		left, stream->stall_offset - u64_min(stream->stall_offset, stream->sent_offset));
 }
 
+static bool block_ready(const struct sim_stream *stream)
+{
+	return stream->blocks.first != NULL && stream->blocks.first->ready;
+}
+
 static bool can_send(const struct sim_stream *stream)
 {
-	bool something = stream->sending_left_bytes > 0 || stream->control.first != NULL ||
-			 (stream->blocks.first != NULL && stream->blocks.first->ready);
+	bool something = stream->sending_left_bytes > 0 || stream->socket.first != NULL ||
+			 stream->control.first != NULL || block_ready(stream);
 
-	return something && window_left(stream) > 0;
+	if (!something || window_left(stream) > 0) {
+		if (stream->tcp != NULL && !something)
+			stream->tcp->limited = false;
+		return something;
+	}
+	if (stream->tcp != NULL)
+		stream->tcp->limited = true;
+	return false;
+}
+
+/* Control passes blocks, but not what the socket has taken already. */
+static void socket_fill(struct sim_stream *stream)
+{
+	const struct sim_world *world = stream->connection->ends[stream->from].node->world;
+	uint64_t most_bytes = stream->tcp != NULL ? world->tcp.unsent_bytes : 0;
+
+	while (stream->socket.first == NULL ||
+		stream->socket_bytes + stream->sending_left_bytes < most_bytes) {
+		struct sim_message *message;
+
+		if (stream->control.first != NULL)
+			message = list_pop(&stream->control);
+		else if (block_ready(stream))
+			message = list_pop(&stream->blocks);
+		else
+			break;
+		stream->socket_bytes += message->wire_bytes;
+		list_push(&stream->socket, message);
+	}
 }
 
 static uint64_t message_end(const struct sim_message *message)
@@ -175,14 +210,12 @@ static uint64_t fill_chunk(struct sim_stream *stream, uint64_t bytes_max)
 
 	while (filled < bytes_max) {
 		if (stream->sending_left_bytes == 0) {
-			struct sim_message *message;
-
-			if (stream->control.first != NULL)
-				message = list_pop(&stream->control);
-			else if (stream->blocks.first != NULL && stream->blocks.first->ready)
-				message = list_pop(&stream->blocks);
-			else
+			socket_fill(stream);
+			if (stream->socket.first == NULL)
 				break;
+			struct sim_message *message = list_pop(&stream->socket);
+
+			stream->socket_bytes -= message->wire_bytes;
 			message->begin_offset = stream->sent_offset + filled;
 			stream->sending_left_bytes = message->wire_bytes;
 			list_push(&stream->wire, message);
@@ -198,7 +231,7 @@ static uint64_t fill_chunk(struct sim_stream *stream, uint64_t bytes_max)
 	return filled;
 }
 
-static sim_event_function report_sent, chunk_sent, chunk_comes_in, chunk_delivered;
+static sim_event_function report_sent, chunk_sent, chunk_comes_in, chunk_delivered, chunk_acked;
 
 /* From the streams into the queue, in turn, until it is full. */
 static void uplink_fill(struct sim_node *node)
@@ -215,9 +248,15 @@ static void uplink_fill(struct sim_node *node)
 		struct sim_chunk *chunk = chunk_take(node->world);
 
 		chunk->stream = stream;
+		chunk->sent_ns = node->world->now_ns;
+		chunk->lost = false;
+		if (stream->tcp != NULL)
+			sim_tcp_sends(stream, node->world->now_ns);
 		chunk->bytes =
 			fill_chunk(stream, u64_min(node->world->chunk_bytes, window_left(stream)));
 		chunk->end_offset = stream->sent_offset;
+		if (stream->tcp != NULL && chunk->bytes < SIM_FRAME_BYTES)
+			link->extra_bytes += SIM_FRAME_HEADER_BYTES;
 		link->chunks_bytes += chunk->bytes;
 		if (link->chunks_last != NULL)
 			link->chunks_last->next = chunk;
@@ -243,8 +282,10 @@ static void uplink_next(struct sim_node *node)
 		return;
 	link->sending = true;
 	sim_schedule(node->world,
-		node->world->now_ns + link->chunks_first->bytes * NS_PER_S / link->up_bytes_per_s,
+		node->world->now_ns + (link->chunks_first->bytes + link->extra_bytes) * NS_PER_S /
+					      link->up_bytes_per_s,
 		chunk_sent, node, node->life);
+	link->extra_bytes = 0;
 }
 
 static void stream_ready(struct sim_stream *stream)
@@ -273,6 +314,14 @@ static void report_sent(struct sim_world *world, void *context, uint64_t offset)
 	}
 }
 
+static void chunk_pass(struct sim_world *world, struct sim_chunk *chunk, struct sim_pipe *pipe)
+{
+	uint64_t wait_ns = sim_pipe_pass(pipe, chunk->bytes, &chunk->passage);
+
+	if (chunk->stream->tcp != NULL)
+		sim_tcp_waits(world, chunk, wait_ns);
+}
+
 static void chunk_sent(struct sim_world *world, void *context, uint64_t life)
 {
 	struct sim_node *node = context;
@@ -298,9 +347,9 @@ static void chunk_sent(struct sim_world *world, void *context, uint64_t life)
 		chunk_comes_in(world, chunk, 0);
 	} else {
 		if (route->rack_out != NULL)
-			sim_pipe_pass(&route->rack_out->up, chunk->bytes, &chunk->passage);
+			chunk_pass(world, chunk, &route->rack_out->up);
 		if (route->site_out != NULL)
-			sim_pipe_pass(&route->site_out->up, chunk->bytes, &chunk->passage);
+			chunk_pass(world, chunk, &route->site_out->up);
 		chunk->passage.first_ns += route->latency_ns;
 		chunk->passage.last_ns += route->latency_ns;
 		/* What comes from afar takes its turn on the way in when it is there. */
@@ -310,6 +359,24 @@ static void chunk_sent(struct sim_world *world, void *context, uint64_t life)
 }
 
 /* ---- the receiving side ---- */
+
+static void chunk_acked(struct sim_world *world, void *context, uint64_t unused)
+{
+	struct sim_chunk *chunk = context;
+	struct sim_stream *stream = chunk->stream;
+	struct sim_link *back = &receiver_of(stream)->node->link;
+	struct sim_link *here = &sender_of(stream)->node->link;
+	uint64_t ack_bytes = chunk->bytes * world->tcp.ack_per_mille / 1000;
+
+	(void)unused;
+	here->down.free_ns = u64_max(here->down.free_ns, world->now_ns) +
+			     ack_bytes * NS_PER_S / here->down.bytes_per_s;
+	if (back->sending)
+		back->extra_bytes += ack_bytes;
+	sim_tcp_acked(stream, chunk, world->now_ns);
+	chunk_release(world, chunk);
+	stream_ready(stream);
+}
 
 static void chunk_comes_in(struct sim_world *world, void *context, uint64_t unused)
 {
@@ -321,14 +388,28 @@ static void chunk_comes_in(struct sim_world *world, void *context, uint64_t unus
 
 	(void)unused;
 	if (route->site_in != NULL)
-		sim_pipe_pass(&route->site_in->down, chunk->bytes, &chunk->passage);
+		chunk_pass(world, chunk, &route->site_in->down);
 	if (route->rack_in != NULL)
-		sim_pipe_pass(&route->rack_in->down, chunk->bytes, &chunk->passage);
+		chunk_pass(world, chunk, &route->rack_in->down);
 	chunk->passage.first_ns += up->latency_ns + down->latency_ns;
 	chunk->passage.last_ns += up->latency_ns + down->latency_ns;
-	sim_pipe_pass(&down->down, chunk->bytes, &chunk->passage);
-	sim_schedule(world, chunk->passage.last_ns, chunk_delivered, stream, chunk->end_offset);
-	chunk_release(world, chunk);
+	chunk_pass(world, chunk, &down->down);
+	if (stream->tcp == NULL) {
+		sim_schedule(
+			world, chunk->passage.last_ns, chunk_delivered, stream, chunk->end_offset);
+		chunk_release(world, chunk);
+		return;
+	}
+	sim_tcp_random_loss(world, chunk, sender_of(stream)->node->traits.loss_per_million);
+	sim_tcp_random_loss(world, chunk, receiver_of(stream)->node->traits.loss_per_million);
+	uint64_t delivery_ns = sim_tcp_delivery_ns(stream, chunk);
+
+	sim_schedule(world, delivery_ns, chunk_delivered, stream, chunk->end_offset);
+	/* The acknowledgement takes its place among what comes to the sender. */
+	sim_schedule(world,
+		delivery_ns + stream->connection->latency_ns +
+			(up->down.free_ns - u64_min(up->down.free_ns, world->now_ns)),
+		chunk_acked, chunk, 0);
 }
 
 static void chunk_delivered(struct sim_world *world, void *context, uint64_t offset)
@@ -369,6 +450,8 @@ void sim_stream_purge(struct sim_stream *stream)
 		queue_remove(&node->link, stream);
 	list_clear(&stream->control);
 	list_clear(&stream->blocks);
+	list_clear(&stream->socket);
+	stream->socket_bytes = 0;
 	stream->sending_left_bytes = 0;
 	stream->unreported = NULL;
 }

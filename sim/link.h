@@ -47,9 +47,12 @@ struct sim_stream {
 	uint32_t from; /* which end sends */
 	struct sim_message_list control;
 	struct sim_message_list blocks;
+	struct sim_message_list socket; /* taken by the socket, and not yet begun */
 	struct sim_message_list wire;	/* begun and not yet wholly delivered */
 	struct sim_message *unreported; /* first in `wire` whose sender was not told it has left */
 	uint64_t sending_left_bytes;	/* of the last message in `wire` */
+	uint64_t socket_bytes;		/* of the messages in `socket` */
+	struct sim_tcp *tcp;		/* NULL without world.tcp */
 	uint64_t sent_offset;
 	uint64_t delivered_offset;
 	uint64_t stall_offset; /* nothing past it ever leaves: UINT64_MAX, but for bad peers */
@@ -79,6 +82,8 @@ struct sim_chunk {
 	uint64_t end_offset;
 	uint64_t bytes;
 	struct sim_passage passage;
+	uint64_t sent_ns; /* taken from its stream */
+	bool lost;	  /* a frame of it */
 };
 
 struct sim_link {
@@ -91,7 +96,8 @@ struct sim_link {
 	struct sim_chunk *chunks_first; /* taken from streams, in the order they leave */
 	struct sim_chunk *chunks_last;
 	uint64_t chunks_bytes;
-	bool sending; /* the first of them is on the wire */
+	bool sending;	      /* the first of them is on the wire */
+	uint64_t extra_bytes; /* acknowledgements and headers that leave with the next */
 	uint64_t sent_bytes;
 };
 

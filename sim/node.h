@@ -33,6 +33,7 @@ struct sim_node_traits {
 	uint64_t up_bytes_per_s;
 	uint64_t down_bytes_per_s;
 	uint64_t latency_ns;
+	uint32_t loss_per_million; /* frames that its link loses, in and out; with world.tcp */
 	uint64_t up_queue_bytes; /* of the uplink: what is in it waits its turn, requests as well */
 	uint32_t rack;		 /* of sim_rack_add, or SIM_RACK_NONE */
 	uint32_t site;		 /* of a node in no rack */

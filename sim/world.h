@@ -12,6 +12,7 @@
 #include "lib/rng.h"
 #include "sim/events.h"
 #include "sim/fabric.h"
+#include "sim/tcp.h"
 #include "wire/peer_address.h"
 
 #define SIM_TRACKERS_MAX      4
@@ -83,6 +84,7 @@ struct sim_world {
 	uint32_t granule_bytes;	    /* of the image that is made next; default 16 KiB */
 	uint32_t chunk_bytes;	    /* what an uplink sends of one connection before the next */
 	uint64_t window_bytes;	    /* in flight on one connection */
+	struct sim_tcp_traits tcp;  /* window_bytes is then the most a window can be */
 	uint64_t dead_host_ns;	    /* until a connection to a host without power is given up */
 
 	struct sim_violation violation; /* the first */
