@@ -52,6 +52,8 @@ void transfer_report_status(const char *event, const struct metainfo *metainfo,
 	set_count(object, "bytes_zero", swarm->zero_bytes);
 	set_count(object, "bytes_duplicate", swarm->duplicate_bytes);
 	set_count(object, "bytes_present", swarm->present_bytes);
+	set_count(object, "bytes_reused", swarm->reused_bytes);
+	set_count(object, "bytes_leaves", swarm->layer_bytes);
 	set_count(object, "bytes_assessed", status->assessed_bytes);
 	set_count(object, "bytes_read_back", status->readback_bytes);
 	set_count(object, "pieces_bad", status->readback_bad_pieces);

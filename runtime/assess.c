@@ -54,7 +54,8 @@ static void on_checked(struct work *work)
 		transfer_input(transfer,
 			&(struct swarm_input){
 				.kind = present ? SWARM_IN_PIECE_PRESENT : SWARM_IN_PIECE_ABSENT,
-				.piece = piece});
+				.piece = piece,
+				.stale = check->readable && !check->blank});
 	if (!count_done(transfer, piece))
 		assess_more(transfer);
 }

@@ -13,6 +13,7 @@ struct piece_hasher {
 	uint32_t piece;
 	uint64_t zero_bytes; /* so far all were, and none of them is hashed yet */
 	bool only_zeros;
+	bool was_zeros; /* to the end of the piece */
 	uint32_t leaves_count;
 	uint8_t (*leaves)[SHA256_BYTES];
 	struct crypto_digest *sha1; /* when there is no SHA-256 */
@@ -102,31 +103,37 @@ void piece_hasher_update(struct piece_hasher *hasher, const void *bytes, size_t 
 	digest_run(hasher, bytes, bytes_count);
 }
 
-static bool sha256_matches(struct piece_hasher *hasher)
+bool hash_leaves_match(const struct metainfo *metainfo, uint32_t piece,
+	const uint8_t (*leaves)[SHA256_BYTES], size_t leaves_count)
 {
-	const struct metainfo *metainfo = hasher->metainfo;
 	static const uint8_t pad[SHA256_BYTES];
 	size_t leaves_wanted = metainfo->piece_bytes / MERKLE_LEAF_BYTES;
 	uint8_t hash[SHA256_BYTES];
 
 	/* BEP 52: a file of one piece pads only to its own power of two. */
 	if (metainfo->pieces_count == 1)
-		for (leaves_wanted = 1; leaves_wanted < hasher->leaves_count;)
+		for (leaves_wanted = 1; leaves_wanted < leaves_count;)
 			leaves_wanted *= 2;
-	merkle_root(
-		&crypto_digest_ops, hash, hasher->leaves, hasher->leaves_count, leaves_wanted, pad);
-	return memcmp(hash, metainfo->pieces_sha256 + (size_t)hasher->piece * SHA256_BYTES,
-		       SHA256_BYTES) == 0;
+	merkle_root(&crypto_digest_ops, hash, leaves, leaves_count, leaves_wanted, pad);
+	return memcmp(hash, metainfo->pieces_sha256 + (size_t)piece * SHA256_BYTES, SHA256_BYTES) ==
+	       0;
+}
+
+bool piece_hasher_only_zeros(const struct piece_hasher *hasher)
+{
+	return hasher->was_zeros;
 }
 
 bool piece_hasher_matches(struct piece_hasher *hasher)
 {
 	uint8_t hash[SHA1_BYTES];
 
+	hasher->was_zeros = hasher->only_zeros;
 	if (hasher->only_zeros)
 		digest_zeros(hasher);
 	if (hasher->sha1 == NULL)
-		return sha256_matches(hasher);
+		return hash_leaves_match(hasher->metainfo, hasher->piece,
+			(const uint8_t(*)[SHA256_BYTES])hasher->leaves, hasher->leaves_count);
 	crypto_digest_final(hasher->sha1, hash);
 	return memcmp(hash, hasher->metainfo->pieces_sha1 + (size_t)hasher->piece * SHA1_BYTES,
 		       SHA1_BYTES) == 0;

@@ -22,6 +22,13 @@ void piece_hasher_update(struct piece_hasher *hasher, const void *bytes, size_t 
 /* After exactly the piece's bytes. */
 MUST_USE bool piece_hasher_matches(struct piece_hasher *hasher);
 
+/* After the piece's bytes: were all of them zeros? */
+MUST_USE bool piece_hasher_only_zeros(const struct piece_hasher *hasher);
+
+/* Are these the SHA-256 hashes of the piece's 16 KiB leaves? Only with pieces_sha256. */
+MUST_USE bool hash_leaves_match(const struct metainfo *metainfo, uint32_t piece,
+	const uint8_t (*leaves)[SHA256_BYTES], size_t leaves_count);
+
 /* Sets the pieces whose hash says that they are all zeros. */
 void hash_find_zero_pieces(const struct metainfo *metainfo, struct bitset *zero_pieces);
 

@@ -20,7 +20,7 @@ static void run_check(struct work *work)
 	uint64_t offset = (uint64_t)check->piece * check->metainfo->piece_bytes;
 	uint32_t left_bytes = metainfo_piece_length(check->metainfo, check->piece);
 
-	check->matches = false;
+	check->matches = check->blank = false;
 	check->readable = true;
 	if (!check->known_zero)
 		piece_hasher_begin(check->hasher, check->piece);
@@ -41,6 +41,7 @@ static void run_check(struct work *work)
 		left_bytes -= run_bytes;
 	}
 	check->matches = check->known_zero || piece_hasher_matches(check->hasher);
+	check->blank = check->known_zero || piece_hasher_only_zeros(check->hasher);
 }
 
 void piece_check_open(struct piece_check *check, const struct metainfo *metainfo,

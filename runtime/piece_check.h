@@ -27,6 +27,7 @@ struct piece_check {
 	/* Results. */
 	bool readable;
 	bool matches;
+	bool blank;		/* when readable: all zeros, or known_zero */
 	struct failure failure; /* when not readable */
 };
 

@@ -6,11 +6,13 @@
 
 #include "runtime/clock.h"
 #include "runtime/memory.h"
+#include "wire/peer_leaves.h"
 
 #define SAMPLE_INTERVAL_NS (NS_PER_S / 2)
 #define STOP_TIMEOUT_NS	   (2 * NS_PER_S)
 #define CONTROL_BYTES_MORE (256 * KIB)
 #define TEXT_OF_NONE	   UINT32_MAX
+#define LAYERS_QUEUED	   16 /* leaf layers that one peer may be sent at a time */
 
 /* ---- the pump ---- */
 
@@ -32,6 +34,10 @@ static void apply(struct transfer *transfer, const struct swarm_effect *effect)
 	case SWARM_EFFECT_WRITE_ZEROES:
 	case SWARM_EFFECT_FLUSH:
 		transfer_apply_disk(transfer, effect);
+		break;
+	case SWARM_EFFECT_LEAVES:
+	case SWARM_EFFECT_COMPARE:
+		leaves_apply(transfer, effect);
 		break;
 	case SWARM_EFFECT_ANNOUNCE:
 		transfer_apply_announce(transfer, effect);
@@ -226,6 +232,7 @@ static bool make_swarm(struct transfer *transfer, const struct transfer_settings
 		.piece_hash_bytes = SHA256_BYTES,
 		.zero_pieces = &transfer->zero_pieces,
 		.origin = settings->origin,
+		.leaves = metainfo->pieces_sha256 != NULL,
 		.all_durable = settings->seed,
 		.listen_port = transfer->session->port,
 		.trackers_count = transfer->trackers_count,
@@ -264,10 +271,13 @@ static void make_events(struct transfer *transfer)
 static void choose_limits(struct transfer *transfer)
 {
 	uint32_t bitfield_bytes = (uint32_t)u64_div_up(transfer->metainfo->pieces_count, 8) + 1;
+	uint64_t layer_bytes = peer_leaves_layer_bytes(transfer->metainfo->piece_bytes);
 
 	transfer->connection_limits = (struct connection_limits){
-		.message_bytes_max = (uint32_t)u64_max(bitfield_bytes, PEER_EXTENDED_BYTES_MAX + 2),
-		.control_bytes_max = (uint32_t)(2 * bitfield_bytes + CONTROL_BYTES_MORE),
+		.message_bytes_max = (uint32_t)u64_max(
+			bitfield_bytes, u64_max(PEER_EXTENDED_BYTES_MAX, layer_bytes) + 2),
+		.control_bytes_max = (uint32_t)(2 * bitfield_bytes + CONTROL_BYTES_MORE +
+						LAYERS_QUEUED * layer_bytes),
 		.blocks_max = transfer->limits.incoming_requests_max + 1,
 		.piece_bytes = transfer->metainfo->piece_bytes,
 		.device = transfer->device,
@@ -322,6 +332,7 @@ struct transfer *transfer_start(
 	swarm_limits_default(&transfer->limits);
 	transfer_disk_open(transfer, settings->memory_bytes);
 	make_events(transfer);
+	leaves_open(transfer);
 	choose_limits(transfer);
 	transfer_trackers_open(transfer, settings, tiers);
 	transfer->next = session->transfers;
@@ -408,6 +419,7 @@ struct transfer *transfer_destroy(struct transfer *transfer)
 	transfer->closing = true;
 	transfer_close_peers(transfer);
 	transfer_disk_close(transfer);
+	leaves_close(transfer);
 	transfer->swarm = swarm_destroy(transfer->swarm);
 	event_free(transfer->tick_event);
 	event_free(transfer->news_event);

@@ -55,6 +55,7 @@ struct failed_dial {
 };
 
 struct hash_job;
+struct leaves;
 
 struct assessment {
 	bool running;
@@ -114,6 +115,8 @@ struct transfer {
 	struct piece_check checks[TRANSFER_CHECKS_MAX];
 	struct assessment assessment;
 	struct readback readback;
+	struct leaves *leaves;
+	struct event *leaves_event;
 
 	struct tracker_client *trackers;
 	uint32_t trackers_count;
@@ -164,6 +167,11 @@ void assess_start(struct transfer *transfer);
 void assess_close(struct transfer *transfer);
 void readback_on_durable(struct transfer *transfer, uint32_t piece);
 void readback_close(struct transfer *transfer);
+
+/* leaves.c */
+void leaves_open(struct transfer *transfer);
+void leaves_close(struct transfer *transfer);
+void leaves_apply(struct transfer *transfer, const struct swarm_effect *effect);
 
 /* transfer_announce.c */
 void transfer_trackers_open(

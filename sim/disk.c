@@ -78,6 +78,25 @@ void sim_disk_spoil(struct sim_disk *disk, uint32_t granule)
 	disk->view[granule] = disk->durable[granule] = sim_wrong_mark(disk->world);
 }
 
+uint32_t sim_disk_drift(struct sim_disk *disk, uint32_t one_in, uint32_t cluster_granules)
+{
+	const struct sim_image *image = &disk->world->image;
+	uint32_t clusters_count = image->granules_count / one_in / cluster_granules;
+	uint32_t changed_count = 0;
+
+	for (uint32_t i = 0; i < clusters_count; i++) {
+		uint32_t from = (uint32_t)rng_below(&disk->rng, image->granules_count);
+
+		for (uint32_t at = from; at < from + cluster_granules; at++) {
+			if (at >= image->granules_count || disk->view[at] != image->marks[at])
+				continue;
+			sim_disk_spoil(disk, at);
+			changed_count++;
+		}
+	}
+	return changed_count;
+}
+
 static uint64_t granule_offset(const struct sim_image *image, uint32_t granule)
 {
 	return (uint64_t)(granule / image->granules_per_piece) * image->piece_bytes +
@@ -340,6 +359,16 @@ bool sim_disk_piece_readable(const struct sim_disk *disk, uint32_t piece)
 
 	for (uint32_t i = 0; i < sim_piece_granules(image, piece); i++)
 		if (sim_disk_read_granule(disk, first + i) != image->marks[first + i])
+			return false;
+	return true;
+}
+
+bool sim_disk_piece_blank(const struct sim_disk *disk, uint32_t piece)
+{
+	uint32_t first = piece * disk->world->image.granules_per_piece;
+
+	for (uint32_t i = 0; i < sim_piece_granules(&disk->world->image, piece); i++)
+		if (sim_disk_read_granule(disk, first + i) != SIM_CONTENT_ZERO)
 			return false;
 	return true;
 }

@@ -76,6 +76,8 @@ void sim_disk_fill_image(struct sim_disk *disk);
 void sim_disk_fill_old(struct sim_disk *disk);
 /* Other bytes in one granule. */
 void sim_disk_spoil(struct sim_disk *disk, uint32_t granule);
+/* Other bytes in one granule of `one_in`, in clusters: what an update leaves. Returns how many. */
+uint32_t sim_disk_drift(struct sim_disk *disk, uint32_t one_in, uint32_t cluster_granules);
 
 bool sim_disk_is_held(const struct sim_disk *disk, uint32_t granule);
 uint32_t sim_disk_read_granule(const struct sim_disk *disk, uint32_t granule);
@@ -102,6 +104,7 @@ void sim_disk_commit_done(struct sim_disk *disk, bool head);
 /* Every granule of the piece is the image's: as reads return it; as a power cut leaves it (held
  * back granules: as they are in memory, when with_held). */
 bool sim_disk_piece_readable(const struct sim_disk *disk, uint32_t piece);
+bool sim_disk_piece_blank(const struct sim_disk *disk, uint32_t piece);
 bool sim_disk_piece_durable(const struct sim_disk *disk, uint32_t piece, bool with_held);
 /* The head is the image's on the medium: firmware would start it. */
 bool sim_disk_head_boots(const struct sim_disk *disk);

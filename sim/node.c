@@ -228,6 +228,7 @@ void sim_node_create_engine(struct sim_node *node)
 		.frames = node->traits.decode_bytes_per_s > 0,
 		.piece_hash_bytes = SIM_HASH_BYTES,
 		.zero_pieces = &world->image.zero_pieces,
+		.leaves = !node->traits.no_leaves,
 		.origin = node->traits.origin,
 		.all_durable = node->traits.origin,
 		.listen_port = LISTEN_PORT,

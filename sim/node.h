@@ -46,6 +46,7 @@ struct sim_node_traits {
 	bool old_system;  /* the disk holds another system's bytes */
 	bool holds_image; /* the disk holds the image */
 	bool read_back;	  /* before the commit, as the agent does */
+	bool no_leaves;	  /* speaks without leaf layers, like a foreign client */
 	bool reassess;	  /* even a blank disk is assessed piece by piece */
 	enum sim_expect expect;
 };
@@ -81,6 +82,7 @@ struct sim_answer {
 	struct sim_write *write;
 	uint64_t flush_through;
 	uint64_t block_number; /* of a block that is being read */
+	bool read_ok;	       /* of a piece that is compared with its leaf layer */
 };
 
 struct sim_node {
@@ -175,6 +177,10 @@ extern const struct sim_actor sim_engine_actor;
 /* A block is off the sender's hands, sent or not. */
 void sim_node_answer_sent(struct sim_node *node, const struct sim_end *end,
 	enum swarm_input_kind kind, bool ok, const struct sim_message *message);
+
+/* ---- node_leaves.c ---- */
+void sim_node_make_leaves(struct sim_node *node, const struct swarm_effect *effect);
+void sim_node_compare(struct sim_node *node, const struct swarm_effect *effect);
 
 /* ---- node_effects.c ---- */
 void sim_node_apply(struct sim_node *node, const struct swarm_effect *effect);

@@ -315,6 +315,12 @@ void sim_node_apply(struct sim_node *node, const struct swarm_effect *effect)
 	case SWARM_EFFECT_FLUSH:
 		flush(node, effect);
 		break;
+	case SWARM_EFFECT_LEAVES:
+		sim_node_make_leaves(node, effect);
+		break;
+	case SWARM_EFFECT_COMPARE:
+		sim_node_compare(node, effect);
+		break;
 	case SWARM_EFFECT_ANNOUNCE:
 		sim_tracker_announce(node, effect);
 		break;

@@ -7,7 +7,10 @@
 
 static void input_piece(struct sim_node *node, enum swarm_input_kind kind, uint32_t piece)
 {
-	struct swarm_input input = {.kind = kind, .piece = piece};
+	struct swarm_input input = {.kind = kind,
+		.piece = piece,
+		.stale =
+			kind == SWARM_IN_PIECE_ABSENT && !sim_disk_piece_blank(&node->disk, piece)};
 
 	sim_node_input(node, &input);
 }

@@ -25,11 +25,13 @@ void piece_checking(struct swarm *s, uint32_t piece)
 	s->pieces[piece].checking = true;
 }
 
-void piece_absent(struct swarm *s, uint32_t piece)
+void piece_absent(struct swarm *s, uint32_t piece, bool stale)
 {
 	if (s->pieces[piece].state != SWARM_PIECE_UNKNOWN)
 		return;
-	assessed(s, piece, true);
+	/* What may be of use is as good as there, as long as such pieces prove to be. */
+	assessed(s, piece, !stale || !leaves_help(s));
+	s->pieces[piece].stale = stale && !s->pieces[piece].zero;
 	piece_missing(s, piece);
 }
 
@@ -48,7 +50,7 @@ void pieces_assess_done(struct swarm *s)
 		return;
 	s->assessed = true;
 	for (uint32_t piece = 0; piece < s->pieces_count; piece++)
-		piece_absent(s, piece);
+		piece_absent(s, piece, false);
 	s->work |= WORK_WRITE | WORK_COMPLETE;
 }
 

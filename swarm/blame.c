@@ -131,6 +131,13 @@ static void ban(struct swarm *s, const struct peer_address *address, const char 
 	offender->until_ns = NEVER;
 }
 
+/* What it sent is proven wrong. */
+void ban_peer(struct swarm *s, uint32_t peer, const char *reason)
+{
+	ban(s, &s->peers[peer].address, reason);
+	peer_close(s, peer, reason);
+}
+
 void note_offence(struct swarm *s, uint32_t peer)
 {
 	struct offender *offender = note_offender(s, &s->peers[peer].address);
@@ -151,6 +158,8 @@ void blame_bad(struct swarm *s, uint32_t buffer)
 	struct buffer *b = &s->buffers[buffer];
 	static const char reason[] = "it sent data that fails its digest";
 
+	if (b->senders_count == 0) /* all of it was read from the device */
+		return;
 	if (b->senders_count > 1) {
 		s->pieces[s->pieces[b->piece].leader].suspect = true;
 		for (uint32_t i = 0; i < b->senders_count; i++)

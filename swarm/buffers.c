@@ -2,8 +2,6 @@
 /* The life of piece buffers, and the state of the blocks in them. */
 #include "swarm/engine.h"
 
-#define STUCK_NS (20 * NS_PER_S)
-
 struct block *buffer_block(struct swarm *s, uint32_t buffer, uint32_t block)
 {
 	return &s->blocks[(size_t)buffer * s->blocks_per_piece + block];
@@ -80,7 +78,7 @@ uint32_t buffer_begin(struct swarm *s, uint32_t piece)
 	b->blocks_count = b->blocks_free = blocks_count;
 	b->exclusive_peer = SWARM_PEER_NONE;
 	b->progress_ns = s->now_ns;
-	wake_at(s, s->now_ns + STUCK_NS);
+	wake_at(s, s->now_ns + BUFFER_STUCK_NS);
 	memset(buffer_block(s, found, 0), 0, blocks_count * sizeof(struct block));
 	s->pieces[s->pieces[piece].leader].buffer = found;
 	group_unwant(s, piece);
@@ -117,7 +115,7 @@ void buffer_settle(struct swarm *s, uint32_t buffer)
 {
 	struct buffer *b = &s->buffers[buffer];
 
-	if (b->state == BUFFER_DRAINING && b->receiving_count == 0)
+	if (b->state == BUFFER_DRAINING && b->receiving_count == 0 && !b->comparing)
 		b->state = BUFFER_FREE;
 	if (b->state == BUFFER_FREE || evictable(b))
 		refill_all(s);
@@ -132,6 +130,18 @@ static void content_dropped(struct swarm *s, uint32_t buffer)
 	group_want(s, piece);
 }
 
+static void count_wasted(struct swarm *s, uint32_t buffer)
+{
+	const struct buffer *b = &s->buffers[buffer];
+
+	for (uint32_t i = 0; i < b->blocks_count; i++) {
+		const struct block *block = buffer_block(s, buffer, i);
+
+		if (block->state == BLOCK_RECEIVED && !block->local)
+			s->status.wasted_bytes += run_length(s, b->piece, i, 1);
+	}
+}
+
 void buffer_give_up(struct swarm *s, uint32_t buffer)
 {
 	struct buffer *b = &s->buffers[buffer];
@@ -141,9 +151,9 @@ void buffer_give_up(struct swarm *s, uint32_t buffer)
 
 		while (block->holders_count > 0)
 			request_forget(s, block->holders[0], buffer, i);
-		if (block->state == BLOCK_RECEIVED)
-			s->status.wasted_bytes += run_length(s, b->piece, i, 1);
 	}
+	count_wasted(s, buffer);
+	s->layers_count -= b->state == BUFFER_LAYER;
 	b->state = BUFFER_DRAINING;
 	content_dropped(s, buffer);
 	buffer_settle(s, buffer);
@@ -157,10 +167,10 @@ void buffers_tick(struct swarm *s)
 
 		if (b->state != BUFFER_ARRIVING)
 			continue;
-		if (b->receiving_count == 0 && s->now_ns >= b->progress_ns + STUCK_NS)
+		if (b->receiving_count == 0 && s->now_ns >= b->progress_ns + BUFFER_STUCK_NS)
 			buffer_give_up(s, i);
 		else
-			wake_at(s, u64_max(b->progress_ns + STUCK_NS, s->now_ns + NS_PER_S));
+			wake_at(s, u64_max(b->progress_ns + BUFFER_STUCK_NS, s->now_ns + NS_PER_S));
 	}
 }
 
@@ -192,7 +202,7 @@ void buffer_hashed(struct swarm *s, uint32_t buffer, uint32_t piece, bool ok)
 		blame_good(s, buffer);
 		content_verified(s, piece);
 	} else {
-		s->status.wasted_bytes += piece_length(s, piece);
+		count_wasted(s, buffer);
 		b->state = BUFFER_FREE;
 		blame_bad(s, buffer);
 		content_dropped(s, buffer);

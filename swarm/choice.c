@@ -32,6 +32,18 @@ static uint32_t take(struct swarm *s, uint32_t peer, uint32_t buffer, uint32_t *
 	return block;
 }
 
+/* A piece that this peer has; perhaps its leaf layer first. BUFFER_NONE: there is no room now. */
+static uint32_t begin(struct swarm *s, uint32_t peer, uint32_t piece)
+{
+	if (leaves_wanted(s, peer, piece) && !leaves_room(s))
+		return SWARM_BUFFER_NONE;
+	uint32_t buffer = buffer_begin(s, piece);
+
+	if (buffer != SWARM_BUFFER_NONE)
+		leaves_ask(s, buffer, peer);
+	return buffer;
+}
+
 /* ---- suggestions ---- */
 
 void peer_suggested(struct swarm *s, uint32_t peer, uint32_t piece)
@@ -54,7 +66,7 @@ static uint32_t take_suggested(struct swarm *s, uint32_t peer, uint32_t *chosen)
 		uint32_t buffer = s->pieces[s->pieces[piece].leader].buffer;
 
 		if (picker_wants(&s->picker, piece)) {
-			buffer = buffer_begin(s, piece);
+			buffer = begin(s, peer, piece);
 			if (buffer == SWARM_BUFFER_NONE)
 				return BLOCK_NONE; /* when there is room again */
 		}
@@ -88,12 +100,22 @@ static uint32_t take_new(struct swarm *s, uint32_t peer, uint32_t *chosen)
 {
 	struct peer *p = &s->peers[peer];
 
-	if (!buffer_available(s) || (p->startable_count == 0 && !assess_guess(s, peer)))
-		return BLOCK_NONE;
-	uint32_t piece = picker_rarest(&s->picker, &p->has, false);
-	uint32_t buffer = piece == PIECE_NONE ? SWARM_BUFFER_NONE : buffer_begin(s, piece);
+	uint32_t block = BLOCK_NONE;
 
-	return buffer == SWARM_BUFFER_NONE ? BLOCK_NONE : take(s, peer, buffer, chosen);
+	/* Those that wait for their leaf layer give no block yet. */
+	while (block == BLOCK_NONE) {
+		if (!buffer_available(s) || (p->startable_count == 0 && !assess_guess(s, peer)))
+			return BLOCK_NONE;
+		uint32_t piece = picker_rarest(&s->picker, &p->has, false);
+		uint32_t buffer = piece == PIECE_NONE ? SWARM_BUFFER_NONE : begin(s, peer, piece);
+
+		if (buffer == SWARM_BUFFER_NONE)
+			return BLOCK_NONE;
+		block = take(s, peer, buffer, chosen);
+		if (block == BLOCK_NONE && s->buffers[buffer].state != BUFFER_LAYER)
+			return BLOCK_NONE;
+	}
+	return block;
 }
 
 /* ---- the end ---- */

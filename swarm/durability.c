@@ -85,7 +85,7 @@ static void disk_failed(struct swarm *s)
 	for (uint32_t piece = 0; piece < s->pieces_count; piece++)
 		piece_unwant(s, piece);
 	for (uint32_t i = 0; i < s->limits.buffers_count; i++)
-		if (s->buffers[i].state == BUFFER_ARRIVING)
+		if (s->buffers[i].state == BUFFER_ARRIVING || s->buffers[i].state == BUFFER_LAYER)
 			buffer_give_up(s, i);
 	for (uint32_t i = 0; i < s->peers_top; i++)
 		if (s->peers[i].state == PEER_OPEN)

@@ -2,6 +2,8 @@
 /* The effect queue, and shorthands for the messages that are sent most. */
 #include "swarm/engine.h"
 
+#include "wire/peer_leaves.h"
+
 #include <stdlib.h>
 
 void wake_at(struct swarm *s, uint64_t at_ns)
@@ -86,13 +88,19 @@ static void fill_payload(struct swarm *s, struct peer_message *message)
 			.origin = s->settings.origin,
 			.id_donthave = PEER_EXTENSION_DONTHAVE,
 			.id_frame = s->settings.frames ? PEER_EXTENSION_FRAME : 0,
+			.id_leaves = s->settings.leaves ? PEER_EXTENSION_LEAVES : 0,
 			.client = "swarmboot",
 		};
 
 		message->bytes = s->extended_bytes;
 		message->bytes_count = peer_extended_handshake_write(
 			&handshake, s->extended_bytes, sizeof(s->extended_bytes));
-	} else if (message->id == PEER_EXTENDED) {
+	} else if (message->id == PEER_EXTENDED && message->begin == PEER_EXTENSION_LEAVES) {
+		peer_leaves_write_head(
+			s->extended_bytes, (enum peer_leaves_kind)message->length, message->index);
+		message->bytes = s->extended_bytes;
+		message->bytes_count = PEER_LEAVES_HEAD_BYTES;
+	} else if (message->id == PEER_EXTENDED && message->bytes == NULL) {
 		be32_write(s->extended_bytes, message->index);
 		message->bytes = s->extended_bytes;
 		message->bytes_count = 4;

@@ -91,6 +91,8 @@ struct swarm {
 	uint64_t writes_from_ns; /* none before: the pause after a failure */
 
 	struct buffer *buffers;
+	uint32_t layers_count; /* buffers in BUFFER_LAYER */
+	uint32_t useless_layers_row;
 	struct block *blocks; /* buffers_count * blocks_per_piece */
 
 	struct peer *peers;
@@ -179,7 +181,7 @@ bool pieces_complete_work(struct swarm *s);
 
 /* assess.c */
 void piece_checking(struct swarm *s, uint32_t piece);
-void piece_absent(struct swarm *s, uint32_t piece);
+void piece_absent(struct swarm *s, uint32_t piece, bool stale);
 void piece_present(struct swarm *s, uint32_t piece);
 void pieces_assess_done(struct swarm *s);
 bool assess_guess(struct swarm *s, uint32_t peer);
@@ -204,6 +206,17 @@ void buffer_settle(struct swarm *s, uint32_t buffer);
 void buffer_blocks_received(struct swarm *s, uint32_t buffer, uint32_t blocks_count);
 void buffers_tick(struct swarm *s);
 void buffer_hashed(struct swarm *s, uint32_t buffer, uint32_t piece, bool ok);
+
+/* leaves.c */
+bool leaves_help(const struct swarm *s);
+bool leaves_room(const struct swarm *s);
+bool leaves_wanted(const struct swarm *s, uint32_t peer, uint32_t piece);
+void leaves_ask(struct swarm *s, uint32_t buffer, uint32_t peer);
+void leaves_leave(struct swarm *s, uint32_t peer);
+void leaves_tick(struct swarm *s);
+void leaves_told(struct swarm *s, uint32_t peer, const struct peer_message *message);
+void leaves_ready(struct swarm *s, uint32_t peer, const struct swarm_input *input);
+void leaves_compared(struct swarm *s, const struct swarm_input *input);
 
 /* requests.c */
 struct request *request_at(const struct swarm *s, const struct peer *p, uint32_t at);
@@ -270,6 +283,7 @@ void blame_bad(struct swarm *s, uint32_t buffer);
 bool barred(const struct swarm *s, const struct peer_address *address);
 bool is_loopback(const struct peer_address *address);
 void note_offence(struct swarm *s, uint32_t peer);
+void ban_peer(struct swarm *s, uint32_t peer, const char *reason);
 void peer_offends(struct swarm *s, uint32_t peer, const char *reason);
 
 /* durability.c */

@@ -83,6 +83,7 @@ static void extended_handshake(struct swarm *s, uint32_t peer, const struct peer
 	wake_at(s, s->now_ns); /* an origin is looked after from now on */
 	p->id_donthave = handshake.id_donthave;
 	p->id_frame = handshake.id_frame;
+	p->id_leaves = s->settings.leaves ? handshake.id_leaves : 0;
 	if (p->own)
 		p->request_bytes_max = handshake.request_bytes_max;
 	if (handshake.requests_max > 0)
@@ -108,6 +109,8 @@ static void told_extended(struct swarm *s, uint32_t peer, const struct peer_mess
 			peer_has_not(s, peer, piece);
 		else
 			peer_offends(s, peer, "a piece that does not exist");
+	} else if (message->extended_id == PEER_EXTENSION_LEAVES) {
+		leaves_told(s, peer, message);
 	}
 }
 

@@ -159,6 +159,7 @@ static void let_go(struct swarm *s, uint32_t peer)
 	if (p->state == PEER_OPEN) {
 		receiving_abandon(s, peer);
 		requests_drop(s, peer, false);
+		leaves_leave(s, peer);
 		upload_leave(s, peer);
 		origin_leave(s, peer);
 		peer_has_nothing(s, peer);

@@ -17,6 +17,7 @@
 #define OFFENDERS_MAX	   256 /* who is free again soonest is forgotten first */
 #define ALLOCATIONS_MAX	   32
 #define TRACKERS_MAX	   64
+#define BUFFER_STUCK_NS	   (20 * NS_PER_S) /* without a block, then it is begun anew */
 #define EXTENDED_BYTES_MAX 256
 
 /* ---- pieces ---- */
@@ -45,7 +46,9 @@ struct piece {
 	bool counted; /* in undurable_bytes */
 	bool have_queued;
 	bool checking; /* UNKNOWN, and being read by the driver */
-	bool suspect;  /* leader only: failed its hash; to be fetched from one peer */
+	bool stale;    /* the device holds something there that may be much the same */
+	uint8_t layer_failures;
+	bool suspect; /* leader only: failed its hash; to be fetched from one peer */
 };
 
 /* ---- buffers ---- */
@@ -53,6 +56,7 @@ struct piece {
 enum buffer_state {
 	BUFFER_FREE,
 	BUFFER_ARRIVING,
+	BUFFER_LAYER, /* its leaf layer is awaited or being compared: no block goes in */
 	BUFFER_HASHING,
 	BUFFER_HOLDING,	 /* verified content: being written, or kept for serving */
 	BUFFER_DRAINING, /* given up, but a peer's block is still on its way into it */
@@ -64,6 +68,7 @@ struct block {
 	uint16_t holders[HOLDERS_MAX]; /* peers with an open request for it */
 	uint8_t holders_count;
 	uint8_t state;
+	bool local; /* RECEIVED from the device, by its leaf layer */
 };
 
 struct sender {
@@ -85,6 +90,9 @@ struct buffer {
 	uint32_t exclusive_peer;  /* only this one may fill it, or PEER_NONE */
 	uint64_t progress_ns;	  /* when it was begun or last got a block */
 	uint64_t used_ns;	  /* the smallest is evicted first */
+	bool comparing;		  /* COMPARE not answered: the driver is at it */
+	uint32_t layer_peer;	  /* asked for its leaf layer */
+	uint32_t layer_generation;
 	uint32_t senders_count;
 	struct sender senders[SENDERS_MAX];
 };
@@ -152,7 +160,10 @@ struct peer {
 	bool peer_interested;
 	bool unchoked; /* holds an upload slot */
 	uint8_t id_donthave;
-	uint8_t id_frame; /* 0: it takes blocks only as they are */
+	uint8_t id_frame;  /* 0: it takes blocks only as they are */
+	uint8_t id_leaves; /* 0: it knows no leaf layers */
+	uint32_t layers_serving_count;
+	uint32_t layers_unasked_count;
 	uint32_t request_bytes_max;
 	uint32_t requests_max; /* what it says it queues */
 

@@ -179,6 +179,7 @@ static void tick(struct swarm *s)
 	s->deadline_ns = NEVER;
 	peers_tick(s);
 	buffers_tick(s);
+	leaves_tick(s);
 	slots_tick(s);
 	s->work |= WORK_WRITE | WORK_CONNECT | WORK_ANNOUNCE;
 }
@@ -220,6 +221,9 @@ static void handle_peer(struct swarm *s, const struct swarm_input *input)
 	case SWARM_IN_BLOCK_UNREADABLE:
 		upload_unreadable(s, peer, input->message);
 		break;
+	case SWARM_IN_LEAVES:
+		leaves_ready(s, peer, input);
+		break;
 	default:
 		break;
 	}
@@ -239,7 +243,7 @@ static void handle_piece(struct swarm *s, const struct swarm_input *input)
 		piece_present(s, piece);
 		break;
 	case SWARM_IN_PIECE_ABSENT:
-		piece_absent(s, piece);
+		piece_absent(s, piece, input->stale);
 		break;
 	case SWARM_IN_PIECE_BAD:
 		piece_bad(s, piece);
@@ -247,6 +251,10 @@ static void handle_piece(struct swarm *s, const struct swarm_input *input)
 	case SWARM_IN_HASHED:
 		if (input->buffer < s->limits.buffers_count)
 			buffer_hashed(s, input->buffer, piece, input->ok);
+		break;
+	case SWARM_IN_COMPARED:
+		if (input->buffer < s->limits.buffers_count)
+			leaves_compared(s, input);
 		break;
 	case SWARM_IN_WRITTEN:
 		piece_written(s, piece, input->ok);
@@ -288,6 +296,7 @@ void swarm_handle(struct swarm *s, uint64_t now_ns, const struct swarm_input *in
 	case SWARM_IN_PIECE_ABSENT:
 	case SWARM_IN_PIECE_BAD:
 	case SWARM_IN_HASHED:
+	case SWARM_IN_COMPARED:
 	case SWARM_IN_WRITTEN:
 		handle_piece(s, input);
 		break;

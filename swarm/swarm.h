@@ -75,6 +75,7 @@ struct swarm_settings {
 	const struct bitset
 		*zero_pieces; /* known all-zero; borrowed during swarm_create; may be NULL */
 	bool origin;	      /* the site's origin: grants each piece once before any twice */
+	bool leaves;	      /* the driver makes and compares leaf layers: hashes are SHA-256 */
 	bool all_durable;     /* everything is on the device already (seed) */
 	bool frames;	      /* the driver decodes compressed blocks: peers may send them */
 	uint16_t listen_port;
@@ -108,7 +109,8 @@ enum swarm_input_kind {
 	SWARM_IN_PIECE_CHECKING, /* piece: it is being read; not asked for until the answer */
 	SWARM_IN_PIECE_PRESENT,	 /* piece: the device returns it. It is served at once, and DURABLE
 				    after a flush: what was read may be in a cache only */
-	SWARM_IN_PIECE_ABSENT,	 /* piece: assessed, not there (zero pieces: needs zeroing) */
+	SWARM_IN_PIECE_ABSENT,	 /* piece: assessed, not there (zero pieces: needs zeroing). stale:
+				    the device holds something else than zeros there */
 	SWARM_IN_ASSESS_DONE,	 /* all pieces not said to be present are absent */
 	SWARM_IN_PIECE_BAD,	 /* piece: the medium does not return it; fetch again */
 	/* Peers. */
@@ -127,10 +129,14 @@ enum swarm_input_kind {
 				      the socket; ok;
 				      not ok: dropped because of CANCEL_SEND */
 	SWARM_IN_BLOCK_UNREADABLE, /* peer, message: an earlier SEND_BLOCK could not be read */
+	SWARM_IN_LEAVES, /* peer, piece, ok, message: answer to LEAVES. Its bytes are the payload of
+			    the layer (wire/peer_leaves.h), valid until the effects are drained */
 	/* Disk and digests. */
-	SWARM_IN_HASHED,  /* piece, buffer, ok */
-	SWARM_IN_WRITTEN, /* piece, ok: answer to WRITE or WRITE_ZEROES */
-	SWARM_IN_FLUSHED, /* flush_id, ok */
+	SWARM_IN_HASHED,   /* piece, buffer, ok */
+	SWARM_IN_COMPARED, /* piece, buffer, ok: the layer is the piece's; equal: its leaves that
+			      the buffer holds now */
+	SWARM_IN_WRITTEN,  /* piece, ok: answer to WRITE or WRITE_ZEROES */
+	SWARM_IN_FLUSHED,  /* flush_id, ok */
 	/* Trackers. */
 	SWARM_IN_TRACKER_REPLY, /* tracker, ok, interval_s; its peers come as ADDRESS inputs */
 };
@@ -145,6 +151,8 @@ struct swarm_input {
 	uint32_t interval_s;
 	uint64_t flush_id;
 	bool ok;
+	bool stale;
+	const struct bitset *equal; /* a bit a leaf */
 	struct peer_address address;
 	const struct peer_handshake *handshake;
 	const struct peer_message *message;
@@ -167,6 +175,12 @@ enum swarm_effect_kind {
 	SWARM_EFFECT_CANCEL_SEND, /* peer, message: drop a queued SEND_BLOCK if no byte of it has
 				     left; answer BLOCK_SENT (not ok) for it */
 	SWARM_EFFECT_HASH,	  /* piece, buffer: answer HASHED */
+	SWARM_EFFECT_LEAVES,	  /* peer, piece: make the leaf layer of a piece that is on the
+				     device; answer LEAVES, unless the peer has gone */
+	SWARM_EFFECT_COMPARE,	  /* piece, buffer, message: its bytes are a leaf layer, valid until
+				     the next swarm_handle. Is it this piece's? Read the piece's
+				     place on the device into the buffer and say which leaves of it
+				     are right; answer COMPARED. What cannot be read is not right */
 	SWARM_EFFECT_WRITE,	  /* piece, buffer: write at the piece's place; answer WRITTEN */
 	SWARM_EFFECT_WRITE_ZEROES, /* piece: make its place read as zeros; answer WRITTEN */
 	SWARM_EFFECT_FLUSH,	   /* flush_id: answer FLUSHED */
@@ -249,6 +263,8 @@ struct swarm_status {
 	uint64_t received_bytes;      /* payload, all, as it is in the image */
 	uint64_t received_wire_bytes; /* the same as it came, compressed or not */
 	uint64_t received_from_origin_bytes;
+	uint64_t reused_bytes; /* of changed pieces: found on the device by their leaf layers */
+	uint64_t layer_bytes;  /* received as leaf layers; not in received_bytes */
 	uint64_t wasted_bytes; /* discarded, duplicate or failed its digest */
 	uint64_t sent_bytes;   /* payload, likewise */
 	uint64_t sent_wire_bytes;

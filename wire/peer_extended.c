@@ -31,6 +31,7 @@ bool peer_extended_handshake_parse(
 		return false;
 	if (ben_get(&dict, "m", &extensions)) {
 		handshake->id_donthave = get_extension_id(&extensions, "lt_donthave");
+		handshake->id_leaves = get_extension_id(&extensions, "sb_leaves");
 		handshake->id_pex = get_extension_id(&extensions, "ut_pex");
 		handshake->id_frame = get_extension_id(&extensions, "sb_frame");
 	}
@@ -63,6 +64,7 @@ size_t peer_extended_handshake_write(
 	ben_write_dict(&writer);
 	put_nonzero(&writer, "lt_donthave", handshake->id_donthave);
 	put_nonzero(&writer, "sb_frame", handshake->id_frame);
+	put_nonzero(&writer, "sb_leaves", handshake->id_leaves);
 	put_nonzero(&writer, "ut_pex", handshake->id_pex);
 	ben_write_end(&writer);
 	put_nonzero(&writer, "p", handshake->listen_port);

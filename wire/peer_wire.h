@@ -110,11 +110,17 @@ struct peer_extended_handshake {
 	uint8_t id_donthave;	    /* BEP 54 "lt_donthave" */
 	uint8_t id_pex;		    /* BEP 11 "ut_pex" */
 	uint8_t id_frame;	    /* "sb_frame": it decodes frames */
+	uint8_t id_leaves;	    /* "sb_leaves": it knows leaf layers */
 	char client[64];	    /* "v", cut and made printable */
 };
 
 /* The ids by which others send us extension messages. */
-enum { PEER_EXTENSION_DONTHAVE = 1, PEER_EXTENSION_PEX = 2, PEER_EXTENSION_FRAME = 4 };
+enum {
+	PEER_EXTENSION_DONTHAVE = 1,
+	PEER_EXTENSION_PEX = 2,
+	PEER_EXTENSION_FRAME = 4,
+	PEER_EXTENSION_LEAVES = 5,
+};
 
 MUST_USE bool peer_extended_handshake_parse(
 	struct peer_extended_handshake *handshake, const uint8_t *bytes, size_t bytes_count);
