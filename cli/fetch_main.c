@@ -38,7 +38,7 @@ static enum parse_result parse(
 		{"readback", OPTION_FLAG, &options->run.readback, NULL,
 			"read the medium back and check it before it is complete"},
 		{"memory", OPTION_SIZE, &options->run.memory_bytes, "SIZE",
-			"piece buffers (default 32MiB; at least two pieces)"},
+			"of the whole process (default 64MiB; two pieces at least)"},
 		{"peer", OPTION_TEXTS, &options->run.peers, "ADDR:PORT",
 			"a peer to begin with (repeatable)"},
 		{"tracker", OPTION_TEXTS, &options->run.trackers, "URL",
@@ -163,6 +163,7 @@ int fetch_main(int argc, char **argv)
 	if (metainfo_file_open(&file, metainfo_path, &failure) &&
 		check_metainfo(&options, &file, &failure) &&
 		open_target(&options, &file.metainfo, &failure)) {
+		metainfo_file_shrink(&file);
 		options.run.metainfo = &file.metainfo;
 		status = transfer_run(&options.run);
 		block_device_close(options.run.device);

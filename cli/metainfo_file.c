@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "lib/cleanup.h"
+#include "runtime/budget.h"
 #include "runtime/crypto.h"
 #include "runtime/memory.h"
 
@@ -75,4 +76,9 @@ bool metainfo_file_check_signature(
 	return trusted_keys_load(&trusted, trust_path, failure) &&
 	       crypto_verify_any(&trusted, metainfo->signatures, metainfo->signatures_count,
 		       metainfo->info, metainfo->info_bytes, failure);
+}
+
+void metainfo_file_shrink(struct metainfo_file *file)
+{
+	file->bytes = budget_shrink_metainfo(&file->metainfo, file->bytes);
 }

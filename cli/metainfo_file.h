@@ -20,4 +20,7 @@ void metainfo_file_close(struct metainfo_file *file);
 MUST_USE bool metainfo_file_check_signature(
 	const struct metainfo_file *file, const char *trust_path, struct failure *failure);
 
+/* Lets go of what is not needed once the signature is checked (wire/metainfo.h). */
+void metainfo_file_shrink(struct metainfo_file *file);
+
 #endif

@@ -34,6 +34,8 @@ static enum parse_result parse(
 			"a peer to begin with (repeatable)"},
 		{"tracker", OPTION_TEXTS, &options->run.trackers, "URL",
 			"a tracker instead of the metainfo's (repeatable)"},
+		{"memory", OPTION_SIZE, &options->run.memory_bytes, "SIZE",
+			"of the whole process (default 64MiB)"},
 		{"progress", OPTION_TEXT, &options->progress, "json",
 			"one JSON object a line on standard output"},
 		{"verbose", OPTION_FLAG, &options->run.verbose, NULL, "say more on standard error"},
@@ -140,6 +142,7 @@ int seed_main(int argc, char **argv)
 		open_source(&options, &failure) &&
 		(!options.verify ||
 			verify(options.run.device, &file.metainfo, options.run.json, &failure))) {
+		metainfo_file_shrink(&file);
 		options.run.metainfo = &file.metainfo;
 		status = transfer_run(&options.run);
 	} else {

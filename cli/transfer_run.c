@@ -10,6 +10,7 @@
 #include "cli/transfer_report.h"
 #include "lib/log.h"
 #include "lib/units.h"
+#include "runtime/budget.h"
 #include "runtime/memory.h"
 #include "runtime/socket.h"
 
@@ -191,8 +192,9 @@ static bool start(struct foreground *foreground, struct failure *failure)
 	const struct transfer_run *run = foreground->run;
 	struct peer_address peers[OPTION_TEXTS_MAX];
 	struct tracker_url trackers[METAINFO_TRACKERS_MAX] = {0};
-	struct session_settings session = {
-		.listen = run->listen, .listen_bytes = run->listen_bytes};
+	struct session_settings session = {.listen = run->listen,
+		.listen_bytes = run->listen_bytes,
+		.memory_bytes = run->memory_bytes};
 	struct transfer_settings transfer = {
 		.metainfo = run->metainfo,
 		.device = run->device,
@@ -203,6 +205,7 @@ static bool start(struct foreground *foreground, struct failure *failure)
 		.peers = peers,
 		.peers_count = (uint32_t)run->peers.count,
 		.memory_bytes = run->memory_bytes,
+		.memory_taken_bytes = run->holdback != NULL ? 2 * HOLDBACK_BYTES : 0,
 		.seed_of_choices = run->seed_of_choices,
 		.on_event = on_event,
 		.context = foreground,
@@ -269,6 +272,7 @@ int transfer_run(struct transfer_run *run)
 	struct failure failure;
 	int status;
 
+	budget_tune_heap();
 	signal(SIGPIPE, SIG_IGN);
 	if (run->verbose)
 		log_set_level(LOG_LEVEL_DEBUG);

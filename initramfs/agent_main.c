@@ -6,6 +6,7 @@
 #include "initramfs/agent.h"
 #include "initramfs/init.h"
 #include "lib/log.h"
+#include "runtime/budget.h"
 
 int main(int argc, char **argv)
 {
@@ -24,6 +25,7 @@ int main(int argc, char **argv)
 	}
 	if (options.verbose)
 		log_set_level(LOG_LEVEL_DEBUG);
+	budget_tune_heap();
 	signal(SIGPIPE, SIG_IGN);
 	return agent_run(&options);
 }

@@ -9,6 +9,7 @@
 #include "initramfs/agent.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
+#include "runtime/budget.h"
 #include "runtime/clock.h"
 
 #define ANSWER_BYTES_MAX   (64 * KIB)
@@ -118,6 +119,7 @@ static void metainfo_answered(void *context, const struct http_answer *answer)
 		agent_give_failure(agent, &failure);
 		return;
 	}
+	agent->metainfo_bytes = budget_shrink_metainfo(&agent->metainfo, agent->metainfo_bytes);
 	struct agent_input input = {.kind = AGENT_IN_METAINFO,
 		.image_bytes = agent->metainfo.length_bytes,
 		.image_sector_bytes = agent->metainfo.sector_bytes};

@@ -16,10 +16,11 @@
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "lib/units.h"
+#include "runtime/budget.h"
 
 #define SYS		 "/sys"
-#define MEMORY_BYTES_MAX (40 * MIB)
-#define MEMORY_BYTES_MIN (8 * MIB)
+#define MEMORY_BYTES_MAX BUDGET_BYTES_DEFAULT
+#define MEMORY_BYTES_MIN (16 * MIB)
 
 /* A name may have moved to another disk since the scan. Now that it is held open it cannot: look
  * again who it is. */
@@ -173,7 +174,7 @@ static void on_transfer(void *context, const struct transfer_event *event)
 	}
 }
 
-/* Piece buffers: an eighth of the machine, so that 256 MiB of RAM are enough for any image. */
+/* A sixth of the machine, so that 256 MiB of RAM are enough for any image. */
 static uint64_t memory_bytes(const struct agent *agent)
 {
 	struct sysinfo system;
@@ -182,9 +183,9 @@ static uint64_t memory_bytes(const struct agent *agent)
 		return agent->plan.memory_bytes;
 	if (sysinfo(&system) != 0)
 		return MEMORY_BYTES_MIN;
-	uint64_t eighth = (uint64_t)system.totalram * system.mem_unit / 8;
+	uint64_t sixth = (uint64_t)system.totalram * system.mem_unit / 6;
 
-	return u64_max(MEMORY_BYTES_MIN, u64_min(eighth, MEMORY_BYTES_MAX));
+	return u64_max(MEMORY_BYTES_MIN, u64_min(sixth, MEMORY_BYTES_MAX));
 }
 
 static int remove_entry(const char *path, const struct stat *about, int kind, struct FTW *where)
@@ -210,7 +211,8 @@ static void drop_drivers(void)
 
 static bool start(struct agent *agent, struct failure *failure)
 {
-	struct session_settings session = {.base = agent->base};
+	struct session_settings session = {
+		.base = agent->base, .memory_bytes = memory_bytes(agent)};
 	struct sockaddr_in6 *listen = (struct sockaddr_in6 *)&session.listen;
 	struct transfer_settings transfer = {.metainfo = &agent->metainfo,
 		.device = agent->target.holdback,
@@ -219,6 +221,7 @@ static bool start(struct agent *agent, struct failure *failure)
 		.peers = agent->plan.peers,
 		.peers_count = agent->plan.peers_count,
 		.memory_bytes = memory_bytes(agent),
+		.memory_taken_bytes = 2 * HOLDBACK_BYTES,
 		.on_event = on_transfer,
 		.context = agent};
 

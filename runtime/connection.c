@@ -35,13 +35,13 @@ static void bury(evutil_socket_t descriptor, short what, void *context)
 }
 
 bool connection_pool_open(struct connection_pool *pool, struct event_base *base,
-	struct workers *disks, struct failure *failure)
+	struct workers *disks, uint64_t uploads_bytes, struct failure *failure)
 {
 	*pool = (struct connection_pool){.base = base};
 	pool->bury_event = evtimer_new(base, bury, pool);
 	if (pool->bury_event == NULL)
 		return failure_set(failure, ERROR_MEMORY, "cannot make an event");
-	pool->uploads = upload_pool_create(disks);
+	pool->uploads = upload_pool_create(disks, uploads_bytes);
 	pool->discard = memory_allocate(1, CONNECTION_DISCARD_BYTES);
 	return true;
 }

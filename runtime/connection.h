@@ -129,7 +129,7 @@ struct connection {
 };
 
 MUST_USE bool connection_pool_open(struct connection_pool *pool, struct event_base *base,
-	struct workers *disks, struct failure *failure);
+	struct workers *disks, uint64_t uploads_bytes, struct failure *failure);
 /* Every connection must be closed. */
 void connection_pool_close(struct connection_pool *pool);
 

@@ -5,10 +5,15 @@
  */
 #include "runtime/hash.h"
 
+#include <pthread.h>
+
 #include "runtime/memory.h"
 #include "wire/merkle.h"
 
+static const uint8_t zeros[MERKLE_LEAF_BYTES];
+
 struct piece_hasher {
+	struct piece_hasher *next_idle;
 	const struct metainfo *metainfo;
 	uint32_t piece;
 	uint64_t zero_bytes; /* so far all were, and none of them is hashed yet */
@@ -18,7 +23,12 @@ struct piece_hasher {
 	uint8_t (*leaves)[SHA256_BYTES];
 	struct crypto_digest *sha1; /* when there is no SHA-256 */
 	uint8_t zero_leaf[SHA256_BYTES];
-	uint8_t zeros[MERKLE_LEAF_BYTES];
+};
+
+struct hasher_pool {
+	const struct metainfo *metainfo;
+	pthread_mutex_t mutex;
+	struct piece_hasher *idle;
 };
 
 struct piece_hasher *piece_hasher_create(const struct metainfo *metainfo)
@@ -30,7 +40,7 @@ struct piece_hasher *piece_hasher_create(const struct metainfo *metainfo)
 		size_t leaves_max = u64_div_up(metainfo->piece_bytes, MERKLE_LEAF_BYTES);
 
 		hasher->leaves = memory_allocate(leaves_max, SHA256_BYTES);
-		crypto_digest_ops.sha256(hasher->zero_leaf, hasher->zeros, sizeof(hasher->zeros));
+		crypto_digest_ops.sha256(hasher->zero_leaf, zeros, sizeof(zeros));
 	} else {
 		hasher->sha1 = crypto_digest_create(false);
 		if (hasher->sha1 == NULL)
@@ -72,7 +82,7 @@ static void digest_run(struct piece_hasher *hasher, const uint8_t *bytes, size_t
 		size_t leaf_bytes = (size_t)u64_min(bytes_count, MERKLE_LEAF_BYTES);
 		uint8_t *leaf = hasher->leaves[hasher->leaves_count++];
 
-		if (bytes == hasher->zeros && leaf_bytes == MERKLE_LEAF_BYTES) {
+		if (bytes == zeros && leaf_bytes == MERKLE_LEAF_BYTES) {
 			memcpy(leaf, hasher->zero_leaf, SHA256_BYTES);
 			return;
 		}
@@ -86,9 +96,9 @@ static void digest_zeros(struct piece_hasher *hasher)
 {
 	hasher->only_zeros = false;
 	while (hasher->zero_bytes > 0) {
-		size_t run_bytes = (size_t)u64_min(hasher->zero_bytes, sizeof(hasher->zeros));
+		size_t run_bytes = (size_t)u64_min(hasher->zero_bytes, sizeof(zeros));
 
-		digest_run(hasher, hasher->zeros, run_bytes);
+		digest_run(hasher, zeros, run_bytes);
 		hasher->zero_bytes -= run_bytes;
 	}
 }
@@ -139,23 +149,70 @@ bool piece_hasher_matches(struct piece_hasher *hasher)
 		       SHA1_BYTES) == 0;
 }
 
+/* ---- hashers for a moment ---- */
+
+struct hasher_pool *hasher_pool_create(const struct metainfo *metainfo)
+{
+	struct hasher_pool *pool = memory_allocate(1, sizeof(*pool));
+
+	pool->metainfo = metainfo;
+	pthread_mutex_init(&pool->mutex, NULL);
+	return pool;
+}
+
+struct hasher_pool *hasher_pool_destroy(struct hasher_pool *pool)
+{
+	if (pool == NULL)
+		return NULL;
+	while (pool->idle != NULL) {
+		struct piece_hasher *hasher = pool->idle;
+
+		pool->idle = hasher->next_idle;
+		piece_hasher_destroy(hasher);
+	}
+	pthread_mutex_destroy(&pool->mutex);
+	free(pool);
+	return NULL;
+}
+
+struct piece_hasher *hasher_pool_take(struct hasher_pool *pool)
+{
+	pthread_mutex_lock(&pool->mutex);
+	struct piece_hasher *hasher = pool->idle;
+
+	if (hasher != NULL)
+		pool->idle = hasher->next_idle;
+	pthread_mutex_unlock(&pool->mutex);
+	return hasher != NULL ? hasher : piece_hasher_create(pool->metainfo);
+}
+
+void hasher_pool_put(struct hasher_pool *pool, struct piece_hasher *hasher)
+{
+	pthread_mutex_lock(&pool->mutex);
+	hasher->next_idle = pool->idle;
+	pool->idle = hasher;
+	pthread_mutex_unlock(&pool->mutex);
+}
+
+/* ---- zero pieces ---- */
+
 /* The hash that a piece of zeros would have at that place. */
 static void zero_hash(const struct metainfo *metainfo, uint32_t piece, uint8_t *hash)
 {
 	uint32_t piece_bytes = metainfo_piece_length(metainfo, piece);
-	uint8_t *zeros = memory_allocate(piece_bytes, 1);
+	uint8_t *bytes = memory_allocate(piece_bytes, 1);
 
 	if (metainfo->pieces_sha256 != NULL) {
 		uint8_t(*leaves)[SHA256_BYTES] = memory_allocate(
 			u64_div_up(metainfo->piece_bytes, MERKLE_LEAF_BYTES), SHA256_BYTES);
 
-		merkle_piece(&crypto_digest_ops, hash, zeros, piece_bytes, metainfo->piece_bytes,
+		merkle_piece(&crypto_digest_ops, hash, bytes, piece_bytes, metainfo->piece_bytes,
 			metainfo->pieces_count == 1, leaves);
 		free(leaves);
 	} else {
-		crypto_digest_ops.sha1(hash, zeros, piece_bytes);
+		crypto_digest_ops.sha1(hash, bytes, piece_bytes);
 	}
-	free(zeros);
+	free(bytes);
 }
 
 void hash_find_zero_pieces(const struct metainfo *metainfo, struct bitset *zero_pieces)

@@ -29,6 +29,15 @@ MUST_USE bool piece_hasher_only_zeros(const struct piece_hasher *hasher);
 MUST_USE bool hash_leaves_match(const struct metainfo *metainfo, uint32_t piece,
 	const uint8_t (*leaves)[SHA256_BYTES], size_t leaves_count);
 
+/* Hashers for threads that take one for a moment: as many are made as are in use at a time. */
+struct hasher_pool;
+
+MUST_USE struct hasher_pool *hasher_pool_create(const struct metainfo *metainfo);
+/* All must have been put back. Accepts NULL, returns NULL. */
+struct hasher_pool *hasher_pool_destroy(struct hasher_pool *pool);
+MUST_USE struct piece_hasher *hasher_pool_take(struct hasher_pool *pool);
+void hasher_pool_put(struct hasher_pool *pool, struct piece_hasher *hasher);
+
 /* Sets the pieces whose hash says that they are all zeros. */
 void hash_find_zero_pieces(const struct metainfo *metainfo, struct bitset *zero_pieces);
 

@@ -180,9 +180,10 @@ static bool read_ahead(struct connection *connection)
 	struct connection_output *output = &connection->output;
 	uint64_t offset = 0;
 	uint32_t bytes_count = 0;
-	struct output_block *covered[UPLOAD_RUN_BYTES / 1024];
+	struct output_block *covered[UPLOAD_RUN_BYTES_MAX / 1024];
 	uint32_t covered_bytes[ARRAY_COUNT(covered)];
 	uint32_t covered_count = 0;
+	uint32_t run_bytes_max = upload_run_bytes(connection->pool->uploads);
 
 	if (output->runs_count == UPLOAD_RUNS_PER_CONNECTION)
 		return false;
@@ -198,11 +199,11 @@ static bool read_ahead(struct connection *connection)
 
 		if (bytes_count == 0)
 			offset = from;
-		if (from != offset + bytes_count || bytes_count == UPLOAD_RUN_BYTES)
+		if (from != offset + bytes_count || bytes_count == run_bytes_max)
 			break;
 
 		uint32_t take_bytes = (uint32_t)u64_min(
-			block->piece.length - block->asked_bytes, UPLOAD_RUN_BYTES - bytes_count);
+			block->piece.length - block->asked_bytes, run_bytes_max - bytes_count);
 
 		covered[covered_count] = block;
 		covered_bytes[covered_count++] = take_bytes;

@@ -25,7 +25,7 @@ static void run_check(struct work *work)
 	if (!check->known_zero)
 		piece_hasher_begin(check->hasher, check->piece);
 	while (left_bytes > 0) {
-		uint32_t run_bytes = (uint32_t)u64_min(left_bytes, PIECE_CHECK_BYTES);
+		uint32_t run_bytes = (uint32_t)u64_min(left_bytes, check->bytes_max);
 
 		if (atomic_load_explicit(check->cancelled, memory_order_relaxed))
 			return;
@@ -45,23 +45,24 @@ static void run_check(struct work *work)
 }
 
 void piece_check_open(struct piece_check *check, const struct metainfo *metainfo,
-	struct block_device *device, const atomic_bool *cancelled)
+	struct block_device *device, uint32_t bytes_max, const atomic_bool *cancelled)
 {
 	check->work.run = run_check;
 	check->metainfo = metainfo;
 	check->device = device;
 	check->cancelled = cancelled;
 	check->hasher = piece_hasher_create(metainfo);
-	check->bytes = mmap(NULL, PIECE_CHECK_BYTES, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	check->bytes_max = bytes_max;
+	check->bytes =
+		mmap(NULL, bytes_max, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (check->bytes == MAP_FAILED)
-		memory_exhausted(PIECE_CHECK_BYTES);
+		memory_exhausted(bytes_max);
 }
 
 void piece_check_close(struct piece_check *check)
 {
 	if (check->bytes != NULL)
-		munmap(check->bytes, PIECE_CHECK_BYTES);
+		munmap(check->bytes, check->bytes_max);
 	check->bytes = NULL;
 	check->hasher = piece_hasher_destroy(check->hasher);
 }

@@ -10,8 +10,6 @@
 #include "runtime/hash.h"
 #include "runtime/workers.h"
 
-#define PIECE_CHECK_BYTES MIB
-
 struct piece_check {
 	struct work work; /* done and urgency are the owner's to set */
 	void *owner;
@@ -20,6 +18,7 @@ struct piece_check {
 	const atomic_bool *cancelled;
 	struct piece_hasher *hasher;
 	uint8_t *bytes;
+	uint32_t bytes_max; /* read at a time */
 	uint32_t piece;
 	bool known_zero; /* the right piece is all zeros: a look is enough */
 	bool medium;	 /* past the caches */
@@ -32,7 +31,7 @@ struct piece_check {
 };
 
 void piece_check_open(struct piece_check *check, const struct metainfo *metainfo,
-	struct block_device *device, const atomic_bool *cancelled);
+	struct block_device *device, uint32_t bytes_max, const atomic_bool *cancelled);
 void piece_check_close(struct piece_check *check);
 
 #endif

@@ -141,7 +141,8 @@ struct session *session_create(const struct session_settings *settings, struct f
 	session->disks = workers_create(session->base, "disk", disk_threads, failure);
 	if (session->disks == NULL)
 		return session_destroy(session);
-	if (!connection_pool_open(&session->connections, session->base, session->disks, failure))
+	if (!connection_pool_open(&session->connections, session->base, session->disks,
+		    budget_uploads_bytes(settings->memory_bytes), failure))
 		return session_destroy(session);
 	if (!socket_address_from_sockaddr(
 		    &session->connections.source, (const struct sockaddr *)&settings->listen)) {

@@ -24,6 +24,7 @@ struct session_settings {
 	socklen_t listen_bytes;
 	uint32_t hash_threads; /* 0: one per core, at most 4 */
 	uint32_t disk_threads; /* 0: 4 */
+	uint64_t memory_bytes; /* of the process (runtime/budget.h); 0: the default */
 };
 
 MUST_USE struct session *session_create(
@@ -56,8 +57,9 @@ struct transfer_settings {
 	uint32_t trackers_count;
 	const struct peer_address *peers; /* copied */
 	uint32_t peers_count;
-	uint64_t memory_bytes;	  /* piece buffers; 0: 32 MiB. At least 2 pieces are taken */
-	uint64_t seed_of_choices; /* 0: random */
+	uint64_t memory_bytes;	     /* of the process (runtime/budget.h); 0: the default */
+	uint64_t memory_taken_bytes; /* of it, what the caller has used already */
+	uint64_t seed_of_choices;    /* 0: random */
 	void (*on_event)(void *context, const struct transfer_event *event);
 	void *context;
 };

@@ -291,7 +291,7 @@ static bool settings_possible(const struct transfer_settings *settings, struct f
 {
 	const struct metainfo *metainfo = settings->metainfo;
 
-	if (metainfo->pieces_sha1 == NULL)
+	if (!metainfo->has_v1)
 		return failure_set(failure, ERROR_UNSUPPORTED,
 			"%s is BEP 52 v2 only: its swarm is not supported (v1 and hybrid are)",
 			metainfo->name);
@@ -330,7 +330,9 @@ struct transfer *transfer_start(
 	bitset_init(&transfer->zero_pieces, transfer->zero_words, pieces_count);
 	hash_find_zero_pieces(settings->metainfo, &transfer->zero_pieces);
 	swarm_limits_default(&transfer->limits);
-	transfer_disk_open(transfer, settings->memory_bytes);
+	budget_plan(&transfer->budget, settings->memory_bytes, settings->memory_taken_bytes,
+		settings->metainfo, settings->origin, &transfer->limits);
+	transfer_disk_open(transfer);
 	make_events(transfer);
 	leaves_open(transfer);
 	choose_limits(transfer);

@@ -11,6 +11,7 @@
 
 #include <stdatomic.h>
 
+#include "runtime/budget.h"
 #include "runtime/connection.h"
 #include "runtime/piece_check.h"
 #include "runtime/session.h"
@@ -90,6 +91,7 @@ struct transfer {
 	void *context;
 	struct swarm *swarm;
 	struct swarm_limits limits;
+	struct budget budget;
 	struct connection_limits connection_limits;
 	uint8_t peer_id[PEER_ID_BYTES];
 	uint32_t announce_key;
@@ -107,7 +109,8 @@ struct transfer {
 	size_t buffer_stride_bytes;
 	size_t buffers_bytes;
 	struct hash_job *hash_jobs; /* one a buffer */
-	uint32_t hash_jobs_count;   /* under way */
+	struct hasher_pool *hashers;
+	uint32_t hash_jobs_count; /* under way */
 	uint32_t disk_jobs_count;
 	atomic_bool cancelled;	     /* checks need not go on */
 	struct failure disk_failure; /* the last one */
@@ -153,7 +156,7 @@ void transfer_flush_dirty(struct transfer *transfer);
 void transfer_close_peers(struct transfer *transfer);
 
 /* transfer_disk.c: piece buffers, hash and disk work. */
-void transfer_disk_open(struct transfer *transfer, uint64_t memory_bytes);
+void transfer_disk_open(struct transfer *transfer);
 void transfer_disk_close(struct transfer *transfer);
 uint8_t *transfer_buffer(struct transfer *transfer, uint32_t buffer);
 void transfer_apply_disk(struct transfer *transfer, const struct swarm_effect *effect);

@@ -5,15 +5,10 @@
 #include "runtime/memory.h"
 #include "runtime/transfer.h"
 
-#define BUFFERS_BYTES_DEFAULT (32 * MIB)
-#define BUFFERS_MIN	      2
-#define BUFFER_ALIGN_BYTES    4096
-
 /* One a buffer: the engine hashes a buffer once at a time. */
 struct hash_job {
 	struct work work;
 	struct transfer *transfer;
-	struct piece_hasher *hasher;
 	uint32_t piece;
 	uint32_t buffer;
 	bool matches;
@@ -41,10 +36,14 @@ static void run_hash(struct work *work)
 {
 	struct hash_job *job = (struct hash_job *)work;
 
-	piece_hasher_begin(job->hasher, job->piece);
-	piece_hasher_update(job->hasher, transfer_buffer(job->transfer, job->buffer),
-		metainfo_piece_length(job->transfer->metainfo, job->piece));
-	job->matches = piece_hasher_matches(job->hasher);
+	struct transfer *transfer = job->transfer;
+	struct piece_hasher *hasher = hasher_pool_take(transfer->hashers);
+
+	piece_hasher_begin(hasher, job->piece);
+	piece_hasher_update(hasher, transfer_buffer(transfer, job->buffer),
+		metainfo_piece_length(transfer->metainfo, job->piece));
+	job->matches = piece_hasher_matches(hasher);
+	hasher_pool_put(transfer->hashers, hasher);
 }
 
 static void hash_done(struct work *work)
@@ -121,8 +120,6 @@ static void submit_hash(struct transfer *transfer, const struct swarm_effect *ef
 {
 	struct hash_job *job = &transfer->hash_jobs[effect->buffer];
 
-	if (job->hasher == NULL)
-		job->hasher = piece_hasher_create(transfer->metainfo);
 	job->work = (struct work){.run = run_hash, .done = hash_done, .urgency = WORK_URGENT};
 	job->transfer = transfer;
 	job->piece = effect->piece;
@@ -163,7 +160,8 @@ void transfer_check(struct transfer *transfer, struct piece_check *check, uint32
 	bool medium, void (*done)(struct work *work))
 {
 	if (check->hasher == NULL)
-		piece_check_open(check, transfer->metainfo, transfer->device, &transfer->cancelled);
+		piece_check_open(check, transfer->metainfo, transfer->device,
+			transfer->budget.check_bytes, &transfer->cancelled);
 	check->owner = transfer;
 	check->work.done = done;
 	check->work.urgency = WORK_BACKGROUND;
@@ -175,17 +173,9 @@ void transfer_check(struct transfer *transfer, struct piece_check *check, uint32
 	workers_submit(transfer->session->disks, &check->work);
 }
 
-void transfer_disk_open(struct transfer *transfer, uint64_t memory_bytes)
+void transfer_disk_open(struct transfer *transfer)
 {
-	uint64_t piece_bytes = transfer->metainfo->piece_bytes;
-
-	transfer->buffer_stride_bytes =
-		u64_div_up(piece_bytes, BUFFER_ALIGN_BYTES) * BUFFER_ALIGN_BYTES;
-	if (memory_bytes == 0)
-		memory_bytes = BUFFERS_BYTES_DEFAULT;
-	transfer->limits.buffers_count =
-		(uint32_t)u64_max(BUFFERS_MIN, u64_min(memory_bytes / transfer->buffer_stride_bytes,
-						       transfer->metainfo->pieces_count));
+	transfer->buffer_stride_bytes = transfer->budget.buffer_stride_bytes;
 	transfer->buffers_bytes = transfer->limits.buffers_count * transfer->buffer_stride_bytes;
 	transfer->buffers = mmap(NULL, transfer->buffers_bytes, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -193,6 +183,7 @@ void transfer_disk_open(struct transfer *transfer, uint64_t memory_bytes)
 		memory_exhausted(transfer->buffers_bytes);
 	transfer->hash_jobs =
 		memory_allocate(transfer->limits.buffers_count, sizeof(*transfer->hash_jobs));
+	transfer->hashers = hasher_pool_create(transfer->metainfo);
 }
 
 void transfer_disk_close(struct transfer *transfer)
@@ -203,8 +194,7 @@ void transfer_disk_close(struct transfer *transfer)
 		workers_collect(transfer->session->hashes);
 	while (transfer->disk_jobs_count > 0 || upload_reading_count(uploads, transfer->device) > 0)
 		workers_collect(transfer->session->disks);
-	for (uint32_t i = 0; i < transfer->limits.buffers_count; i++)
-		piece_hasher_destroy(transfer->hash_jobs[i].hasher);
+	transfer->hashers = hasher_pool_destroy(transfer->hashers);
 	free(transfer->hash_jobs);
 	for (size_t i = 0; i < TRANSFER_CHECKS_MAX; i++)
 		piece_check_close(&transfer->checks[i]);

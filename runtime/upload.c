@@ -10,10 +10,12 @@
 struct upload_pool {
 	struct workers *disks;
 	uint8_t *memory;
+	uint32_t run_bytes;
+	uint32_t runs_count;
 	struct upload_run *free;
 	struct connection *waiting_first;
 	struct connection **waiting_last;
-	struct upload_run runs[UPLOAD_RUNS_COUNT];
+	struct upload_run runs[];
 };
 
 static void run_read(struct work *work)
@@ -57,23 +59,32 @@ static void run_done(struct work *work)
 		connection_flush(run->connection);
 }
 
-struct upload_pool *upload_pool_create(struct workers *disks)
+struct upload_pool *upload_pool_create(struct workers *disks, uint64_t memory_bytes)
 {
-	struct upload_pool *pool = memory_allocate(1, sizeof(*pool));
+	uint64_t run_bytes = UPLOAD_RUN_BYTES_MAX;
+
+	while (run_bytes > UPLOAD_RUN_BYTES_MIN && memory_bytes / run_bytes < UPLOAD_RUNS_WANTED)
+		run_bytes /= 2;
+	uint32_t runs_count =
+		(uint32_t)u64_max(u64_min(memory_bytes / run_bytes, UPLOAD_RUNS_WANTED), 2);
+	struct upload_pool *pool =
+		memory_allocate(1, sizeof(*pool) + runs_count * sizeof(pool->runs[0]));
 
 	pool->disks = disks;
+	pool->run_bytes = (uint32_t)run_bytes;
+	pool->runs_count = runs_count;
 	pool->waiting_last = &pool->waiting_first;
-	pool->memory = mmap(NULL, UPLOAD_RUNS_COUNT * UPLOAD_RUN_BYTES, PROT_READ | PROT_WRITE,
+	pool->memory = mmap(NULL, runs_count * run_bytes, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (pool->memory == MAP_FAILED)
-		memory_exhausted(UPLOAD_RUNS_COUNT * UPLOAD_RUN_BYTES);
-	for (size_t i = 0; i < UPLOAD_RUNS_COUNT; i++) {
+		memory_exhausted(runs_count * run_bytes);
+	for (size_t i = 0; i < runs_count; i++) {
 		struct upload_run *run = &pool->runs[i];
 
 		run->work =
 			(struct work){.run = run_read, .done = run_done, .urgency = WORK_URGENT};
 		run->pool = pool;
-		run->bytes = pool->memory + i * UPLOAD_RUN_BYTES;
+		run->bytes = pool->memory + i * run_bytes;
 		run->next_free = pool->free;
 		pool->free = run;
 	}
@@ -84,9 +95,14 @@ struct upload_pool *upload_pool_destroy(struct upload_pool *pool)
 {
 	if (pool == NULL)
 		return NULL;
-	munmap(pool->memory, UPLOAD_RUNS_COUNT * UPLOAD_RUN_BYTES);
+	munmap(pool->memory, (size_t)pool->runs_count * pool->run_bytes);
 	free(pool);
 	return NULL;
+}
+
+uint32_t upload_run_bytes(const struct upload_pool *pool)
+{
+	return pool->run_bytes;
 }
 
 struct upload_run *upload_start(struct upload_pool *pool, struct connection *connection,
@@ -139,7 +155,7 @@ uint32_t upload_reading_count(const struct upload_pool *pool, const struct block
 {
 	uint32_t reading_count = 0;
 
-	for (size_t i = 0; i < UPLOAD_RUNS_COUNT; i++)
+	for (size_t i = 0; i < pool->runs_count; i++)
 		if (pool->runs[i].reading && pool->runs[i].device == device)
 			reading_count++;
 	return reading_count;

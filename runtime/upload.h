@@ -10,8 +10,9 @@
 #include "runtime/block_device.h"
 #include "runtime/workers.h"
 
-#define UPLOAD_RUN_BYTES	   (256 * KIB)
-#define UPLOAD_RUNS_COUNT	   32
+#define UPLOAD_RUN_BYTES_MAX	   (256 * KIB)
+#define UPLOAD_RUN_BYTES_MIN	   (32 * KIB)
+#define UPLOAD_RUNS_WANTED	   32
 #define UPLOAD_RUNS_PER_CONNECTION 2
 
 struct connection;
@@ -33,9 +34,13 @@ struct upload_run {
 	struct upload_run *next_free;
 };
 
-MUST_USE struct upload_pool *upload_pool_create(struct workers *disks);
+/* As many runs as fit into the memory, smaller ones when it is little. */
+MUST_USE struct upload_pool *upload_pool_create(struct workers *disks, uint64_t memory_bytes);
 /* No run may be in use or being read. */
 struct upload_pool *upload_pool_destroy(struct upload_pool *pool);
+
+/* The most that is read at a time. */
+uint32_t upload_run_bytes(const struct upload_pool *pool);
 
 /* Starts reading; connection_flush is called on the loop when it is there. NULL when all runs are
  * taken: then the connection is flushed once one is free. */

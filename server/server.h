@@ -38,7 +38,7 @@ struct server_settings {
 	struct in_addr router;
 	const char *options; /* more of the agent's kernel command line; "" for none */
 	uint64_t seed_deadline_s;
-	uint64_t memory_bytes; /* piece buffers of a node; 0: the agent's default */
+	uint64_t memory_bytes; /* of a node's agent; 0: its default */
 };
 
 /* Something the operator should see, newest last. */

@@ -300,7 +300,7 @@ int up_main(int argc, char **argv)
 		{"seed-deadline", OPTION_DURATION, &wanted.seed_deadline_s, "TIME",
 			"how long a complete machine serves others at most (10m)"},
 		{"memory", OPTION_SIZE, &wanted.memory_bytes, "SIZE",
-			"piece buffers of a machine (48MiB)"},
+			"of the agent on a machine (a sixth of it, up to 64MiB)"},
 		{"kernel", OPTION_TEXT, &wanted.kernel, "DEB|DIR",
 			"kernel package or directory for the machines"},
 		{"drivers", OPTION_TEXT, &wanted.drivers, "all|LIST", "drivers for the machines"},

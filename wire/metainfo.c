@@ -326,3 +326,17 @@ bool metainfo_parse(struct metainfo *metainfo, const uint8_t *bytes, size_t byte
 		metainfo->signatures_count = signatures_parse(metainfo->signatures, &signatures);
 	return true;
 }
+
+size_t metainfo_keep_hashes(struct metainfo *metainfo, uint8_t *bytes)
+{
+	bool sha256 = metainfo->pieces_sha256 != NULL;
+	size_t hash_bytes = sha256 ? SHA256_BYTES : SHA1_BYTES;
+	size_t kept_bytes = metainfo->pieces_count * hash_bytes;
+
+	memmove(bytes, sha256 ? metainfo->pieces_sha256 : metainfo->pieces_sha1, kept_bytes);
+	metainfo->pieces_sha256 = sha256 ? bytes : NULL;
+	metainfo->pieces_sha1 = sha256 ? NULL : bytes;
+	metainfo->info = NULL;
+	metainfo->info_bytes = 0;
+	return kept_bytes;
+}

@@ -76,6 +76,11 @@ struct metainfo {
 MUST_USE bool metainfo_parse(struct metainfo *metainfo, const uint8_t *bytes, size_t bytes_count,
 	const struct digest_ops *digest, struct failure *failure);
 
+/* Once the signature is checked: moves the piece hashes that will be used (SHA-256, else SHA-1) to
+ * the beginning of the parsed bytes and lets go of everything else there: info becomes NULL, and
+ * pieces_sha1 when there is SHA-256. Returns how many bytes are still needed. */
+size_t metainfo_keep_hashes(struct metainfo *metainfo, uint8_t *bytes);
+
 /* What a writer needs: hashes are 20 and 32 bytes a piece. */
 struct metainfo_source {
 	const char *name;

@@ -53,7 +53,7 @@ struct plan {
 	uint32_t trackers_count;
 	struct peer_address peers[PLAN_PEERS_MAX]; /* peers to try at once: the origin */
 	uint32_t peers_count;
-	uint64_t memory_bytes;	     /* piece buffers; 0: default */
+	uint64_t memory_bytes;	     /* of the agent; 0: its default */
 	uint64_t seed_deadline_s;    /* leave after this even when not released */
 	uint64_t report_interval_ms; /* default 1000 */
 	enum plan_end end;

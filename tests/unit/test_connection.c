@@ -136,7 +136,8 @@ static int setup_with(void **state, const char *faults)
 	}
 	fixture->base = event_base_new();
 	fixture->disks = workers_create(fixture->base, "disk", 2, &failure);
-	assert_true(connection_pool_open(&fixture->pool, fixture->base, fixture->disks, &failure));
+	assert_true(connection_pool_open(
+		&fixture->pool, fixture->base, fixture->disks, 8 * MIB, &failure));
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
 	fixture->other = ends[1];
 	fixture->connection = connection_accept(&fixture->pool, ends[0], &address, &ops, fixture);

@@ -415,6 +415,33 @@ static void trackers_and_signatures_of_foreign_files(void **state)
 	assert_int_equal(metainfo.signatures_count, 0);
 }
 
+static void hashes_are_kept_alone(void **state)
+{
+	static const uint64_t lengths[] = {1, 3 * MIB + 1};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(lengths); i++) {
+		struct metainfo metainfo;
+		struct failure failure;
+
+		make_sample(lengths[i]);
+		uint8_t *bytes = malloc(sample.file_bytes);
+
+		assert_non_null(bytes);
+		memcpy(bytes, sample.file, sample.file_bytes);
+		assert_true(metainfo_parse(
+			&metainfo, bytes, sample.file_bytes, &crypto_digest_ops, &failure));
+		assert_int_equal(metainfo_keep_hashes(&metainfo, bytes),
+			metainfo.pieces_count * SHA256_BYTES);
+		assert_ptr_equal(metainfo.pieces_sha256, bytes);
+		assert_memory_equal(bytes, sample.sha256, metainfo.pieces_count * SHA256_BYTES);
+		assert_null(metainfo.pieces_sha1);
+		assert_null(metainfo.info);
+		assert_true(metainfo.has_v1);
+		free(bytes);
+	}
+}
+
 static void default_piece_sizes(void **state)
 {
 	(void)state;
@@ -440,6 +467,7 @@ int main(void)
 		cmocka_unit_test(inconsistent_files_are_refused),
 		cmocka_unit_test(version_2_files),
 		cmocka_unit_test(trackers_and_signatures_of_foreign_files),
+		cmocka_unit_test(hashes_are_kept_alone),
 		cmocka_unit_test(default_piece_sizes),
 	};
 

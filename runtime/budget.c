@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is planned is measured, not computed: an engine is made for trial and its memory counted. */
+#include "runtime/budget.h"
+
+#include <malloc.h>
+
+#include "lib/units.h"
+#include "runtime/memory.h"
+
+#define PROCESS_BYTES	   (2 * MIB + MIB / 2) /* program, libraries, stacks, heap's slack */
+#define CONNECTION_BYTES   (8 * KIB)
+#define JOB_BYTES	   64
+#define ALIGN_BYTES	   4096
+#define UPLOADS_BYTES_MIN  (256 * KIB)
+#define UPLOADS_BYTES_MAX  (8 * MIB)
+#define CHECKS_COUNT	   2
+#define CHECK_BYTES_MIN	   (64 * KIB)
+#define CHECK_BYTES_MAX	   MIB
+#define BUFFERS_MIN	   2
+#define BUFFERS_MAX	   65536
+#define ENGINE_SHARE	   16 /* of the memory, for peers and rings beyond the least */
+#define TRIAL_BUFFERS_MORE 100
+
+struct engine_cost {
+	uint64_t bytes; /* with BUFFERS_MIN buffers */
+	uint64_t bytes_per_buffer;
+};
+
+/* ---- the engine's memory ---- */
+
+static void *count_allocate(void *context, size_t bytes)
+{
+	*(uint64_t *)context += bytes;
+	return calloc(1, bytes);
+}
+
+static void count_release(void *context, void *memory)
+{
+	(void)context;
+	free(memory);
+}
+
+static uint64_t engine_bytes(const struct metainfo *metainfo, bool origin,
+	const struct swarm_limits *limits, uint32_t buffers_count)
+{
+	uint64_t bytes = 0;
+	struct swarm_allocator allocator = {count_allocate, count_release, &bytes};
+	struct swarm_settings settings = {
+		.length_bytes = metainfo->length_bytes,
+		.piece_bytes = metainfo->piece_bytes,
+		.pieces_count = metainfo->pieces_count,
+		.origin = origin,
+		.limits = *limits,
+	};
+
+	settings.limits.buffers_count = buffers_count;
+	struct swarm *swarm = swarm_create(&settings, &allocator);
+
+	if (swarm == NULL)
+		memory_exhausted(bytes);
+	swarm_destroy(swarm);
+	return bytes;
+}
+
+static struct engine_cost engine_cost(
+	const struct metainfo *metainfo, bool origin, const struct swarm_limits *limits)
+{
+	uint64_t few = engine_bytes(metainfo, origin, limits, BUFFERS_MIN);
+	uint64_t many = engine_bytes(metainfo, origin, limits, BUFFERS_MIN + TRIAL_BUFFERS_MORE);
+
+	return (struct engine_cost){few, u64_div_up(many - few, TRIAL_BUFFERS_MORE)};
+}
+
+/* ---- the plan ---- */
+
+/* From what a machine with room has to the least with which a swarm still works well. */
+static const struct level {
+	uint32_t peers, requests, incoming, addresses;
+} levels[] = {
+	{64, 256, 512, 1024},
+	{64, 128, 256, 1024},
+	{48, 64, 128, 512},
+	{40, 32, 64, 512},
+};
+
+static void apply_level(struct swarm_limits *limits, const struct level *level)
+{
+	limits->peers_max = (uint32_t)u64_min(limits->peers_max, level->peers);
+	limits->requests_per_peer_max =
+		(uint32_t)u64_min(limits->requests_per_peer_max, level->requests);
+	limits->incoming_requests_max =
+		(uint32_t)u64_min(limits->incoming_requests_max, level->incoming);
+	limits->addresses_max = (uint32_t)u64_min(limits->addresses_max, level->addresses);
+}
+
+/* The highest level whose cost above the lowest is within the engine's share. */
+static uint64_t choose_level(const struct budget *budget, const struct metainfo *metainfo,
+	bool origin, struct swarm_limits *limits, uint64_t *bytes_per_buffer)
+{
+	struct swarm_limits least = *limits;
+	uint64_t share_bytes = budget->wanted_bytes / ENGINE_SHARE;
+
+	apply_level(&least, &levels[ARRAY_COUNT(levels) - 1]);
+	struct engine_cost least_cost = engine_cost(metainfo, origin, &least);
+
+	for (size_t i = 0; i < ARRAY_COUNT(levels); i++) {
+		struct swarm_limits tried = *limits;
+
+		apply_level(&tried, &levels[i]);
+		struct engine_cost cost = engine_cost(metainfo, origin, &tried);
+
+		if (cost.bytes > least_cost.bytes + share_bytes && i + 1 < ARRAY_COUNT(levels))
+			continue;
+		*limits = tried;
+		*bytes_per_buffer = cost.bytes_per_buffer;
+		return cost.bytes;
+	}
+	return 0;
+}
+
+static uint32_t check_bytes(uint64_t memory_bytes)
+{
+	uint32_t bytes = CHECK_BYTES_MIN;
+
+	while (bytes < CHECK_BYTES_MAX && bytes * 2 <= memory_bytes / 64)
+		bytes *= 2;
+	return bytes;
+}
+
+uint64_t budget_uploads_bytes(uint64_t memory_bytes)
+{
+	if (memory_bytes == 0)
+		memory_bytes = BUDGET_BYTES_DEFAULT;
+	return u64_max(UPLOADS_BYTES_MIN, u64_min(memory_bytes / 16, UPLOADS_BYTES_MAX));
+}
+
+void budget_plan(struct budget *budget, uint64_t memory_bytes, uint64_t taken_bytes,
+	const struct metainfo *metainfo, bool origin, struct swarm_limits *limits)
+{
+	uint64_t bytes_per_buffer = 0;
+	char wanted[UNITS_TEXT_MAX];
+	char planned[UNITS_TEXT_MAX];
+
+	if (memory_bytes == 0)
+		memory_bytes = BUDGET_BYTES_DEFAULT;
+	budget->wanted_bytes = memory_bytes;
+	budget->check_bytes = check_bytes(memory_bytes);
+	budget->buffer_stride_bytes = u64_div_up(metainfo->piece_bytes, ALIGN_BYTES) * ALIGN_BYTES;
+	uint64_t fixed_bytes =
+		taken_bytes + PROCESS_BYTES + budget_uploads_bytes(memory_bytes) +
+		CHECKS_COUNT * budget->check_bytes +
+		(uint64_t)metainfo->pieces_count *
+			(metainfo->pieces_sha256 != NULL ? SHA256_BYTES : SHA1_BYTES) +
+		choose_level(budget, metainfo, origin, limits, &bytes_per_buffer) +
+		limits->peers_max * CONNECTION_BYTES;
+	uint64_t each_bytes = budget->buffer_stride_bytes + bytes_per_buffer + JOB_BYTES;
+	uint64_t count = memory_bytes > fixed_bytes ? (memory_bytes - fixed_bytes) / each_bytes : 0;
+
+	count = u64_min(count, u64_min(metainfo->pieces_count, BUFFERS_MAX));
+	limits->buffers_count = (uint32_t)u64_max(count, BUFFERS_MIN);
+	budget->planned_bytes = fixed_bytes + limits->buffers_count * each_bytes;
+	if (budget->planned_bytes > memory_bytes)
+		log_warning("%s of memory are not enough for two pieces: about %s will be used",
+			size_format(wanted, memory_bytes),
+			size_format(planned, budget->planned_bytes));
+}
+
+uint8_t *budget_shrink_metainfo(struct metainfo *metainfo, uint8_t *bytes)
+{
+	size_t kept_bytes = metainfo_keep_hashes(metainfo, bytes);
+	uint8_t *kept = memory_resize(bytes, u64_max(kept_bytes, 1));
+
+	if (metainfo->pieces_sha256 != NULL)
+		metainfo->pieces_sha256 = kept;
+	else
+		metainfo->pieces_sha1 = kept;
+	return kept;
+}
+
+void budget_tune_heap(void)
+{
+	/* mallopt fails for unknown parameters only; then the heap is merely larger. */
+	(void)mallopt(M_ARENA_MAX, 1);
+	(void)mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+	(void)mallopt(M_TRIM_THRESHOLD, 128 * 1024);
+}
