@@ -134,30 +134,38 @@ void sim_check_marks(struct sim_node *node, const char *doing, uint32_t piece,
 		piece);
 }
 
+static void check_announced(struct sim_node *node, uint32_t piece)
+{
+	bool here = piece < node->world->image.pieces_count &&
+		    (node->traits.origin || bitset_has(&node->written, piece));
+
+	if (here && node->have_checked_piece == piece &&
+		node->have_checked_ns == node->world->now_ns)
+		return; /* the same word to the next peer */
+	node->have_checked_piece = piece;
+	node->have_checked_ns = node->world->now_ns;
+	if (!here || !sim_disk_piece_readable(&node->disk, piece))
+		sim_violation(node->world, "have", "%s announces piece %u, which it lacks",
+			node->name, piece);
+}
+
 void sim_check_have(struct sim_node *node, const struct peer_message *message)
 {
-	const struct sim_image *image = &node->world->image;
-	bool bits = message->id == PEER_BITFIELD;
+	uint32_t pieces_count = node->world->image.pieces_count;
 
-	if ((message->id != PEER_HAVE && message->id != PEER_HAVE_ALL && !bits) ||
-		node->disk.corrupted)
+	if (node->disk.corrupted)
 		return;
-	for (uint32_t piece = message->id == PEER_HAVE ? message->index : 0;
-		piece < image->pieces_count; piece++) {
-		bool said = !bits || (piece / 8 < message->bytes_count &&
-					     (message->bytes[piece / 8] << piece % 8 & 0x80) != 0);
-
-		bool here = node->traits.origin || bitset_has(&node->written, piece);
-
-		if (said && !(here && sim_disk_piece_readable(&node->disk, piece)))
-			sim_violation(node->world, "have", "%s announces piece %u, which it lacks",
-				node->name, piece);
-		if (message->id == PEER_HAVE)
-			return;
-	}
 	if (message->id == PEER_HAVE)
-		sim_violation(node->world, "have", "%s announces piece %u, which does not exist",
-			node->name, message->index);
+		check_announced(node, message->index);
+	for (uint32_t piece = 0; message->id == PEER_HAVE_ALL && piece < pieces_count; piece++)
+		check_announced(node, piece);
+	for (uint32_t piece = 0; message->id == PEER_BITFIELD && piece < 8 * message->bytes_count;
+		piece++)
+		if ((message->bytes[piece / 8] << piece % 8 & 0x80) != 0)
+			check_announced(node, piece);
+	if (message->id == PEER_EXTENDED && message->begin == PEER_EXTENSION_HAVES)
+		for (uint32_t i = 0; i < message->bytes_count / sizeof(uint32_t); i++)
+			check_announced(node, be32_read(message->bytes + i * sizeof(uint32_t)));
 }
 
 static bool faulty_disk(const struct sim_disk_traits *traits)

@@ -132,6 +132,8 @@ struct sim_node {
 	uint64_t pieces_hashed_wrong_count;
 	uint32_t bans_count;
 	uint32_t effects_most_count;
+	uint32_t have_checked_piece;
+	uint64_t have_checked_ns;
 	struct bitset written; /* pieces that were answered WRITTEN and not lost since */
 };
 

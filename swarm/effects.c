@@ -87,6 +87,7 @@ static void fill_payload(struct swarm *s, struct peer_message *message)
 			.upload_only = s->complete,
 			.origin = s->settings.origin,
 			.id_donthave = PEER_EXTENSION_DONTHAVE,
+			.id_haves = PEER_EXTENSION_HAVES,
 			.id_frame = s->settings.frames ? PEER_EXTENSION_FRAME : 0,
 			.id_leaves = s->settings.leaves ? PEER_EXTENSION_LEAVES : 0,
 			.client = "swarmboot",
@@ -95,6 +96,13 @@ static void fill_payload(struct swarm *s, struct peer_message *message)
 		message->bytes = s->extended_bytes;
 		message->bytes_count = peer_extended_handshake_write(
 			&handshake, s->extended_bytes, sizeof(s->extended_bytes));
+	} else if (message->id == PEER_EXTENDED && message->begin == PEER_EXTENSION_HAVES) {
+		uint32_t pieces[PEER_HAVES_MAX];
+		uint32_t count = haves_gather(s, message->index, pieces);
+
+		message->bytes = s->extended_bytes;
+		message->bytes_count = peer_haves_write(
+			pieces, count, s->extended_bytes, sizeof(s->extended_bytes));
 	} else if (message->id == PEER_EXTENDED && message->begin == PEER_EXTENSION_LEAVES) {
 		peer_leaves_write_head(
 			s->extended_bytes, (enum peer_leaves_kind)message->length, message->index);

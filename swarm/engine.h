@@ -41,6 +41,15 @@ struct announcer {
 	uint64_t answered_ns;
 };
 
+/* Pieces that peers are still to hear of, the latest HAVES_LOG that we got. */
+struct haves {
+	uint32_t log[HAVES_LOG];
+	uint32_t end;	      /* number of the next one; wraps */
+	uint64_t last_ns;     /* when the last came */
+	uint64_t interval_ns; /* from one to the next, smoothed */
+	uint64_t due_ns;      /* when everybody is told; 0: nothing waits */
+};
+
 /* How many peers are served at a time, found by trying. */
 struct climb {
 	uint32_t slots;
@@ -70,6 +79,7 @@ struct swarm {
 	uint32_t blocks_per_piece;
 	struct picker picker;
 	uint32_t have_first, have_last;
+	struct haves haves;
 	struct bitset zeroes_due; /* zero pieces that must be zeroed */
 	uint32_t zeroes_due_count;
 	uint32_t zeroes_cursor;
@@ -192,6 +202,13 @@ bool peer_has_bitfield(struct swarm *s, uint32_t peer, const uint8_t *bytes, siz
 void peer_has_not(struct swarm *s, uint32_t peer, uint32_t piece);
 void peer_has_all(struct swarm *s, uint32_t peer);
 void peer_has_nothing(struct swarm *s, uint32_t peer); /* when it leaves */
+
+/* haves.c */
+void haves_add(struct swarm *s, uint32_t piece);
+void haves_flush(struct swarm *s, uint32_t peer);
+void haves_idle(struct swarm *s, uint32_t peer); /* it may have nothing to take from us */
+uint32_t haves_gather(const struct swarm *s, uint32_t from, uint32_t *pieces);
+bool haves_work(struct swarm *s);
 
 /* buffers.c */
 struct block *buffer_block(struct swarm *s, uint32_t buffer, uint32_t block);

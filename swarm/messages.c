@@ -82,6 +82,7 @@ static void extended_handshake(struct swarm *s, uint32_t peer, const struct peer
 	p->origin = handshake.origin;
 	wake_at(s, s->now_ns); /* an origin is looked after from now on */
 	p->id_donthave = handshake.id_donthave;
+	p->id_haves = handshake.id_haves;
 	p->id_frame = handshake.id_frame;
 	p->id_leaves = s->settings.leaves ? handshake.id_leaves : 0;
 	if (p->own)
@@ -98,6 +99,20 @@ static void extended_handshake(struct swarm *s, uint32_t peer, const struct peer
 	refill(s, peer);
 }
 
+static void told_haves(struct swarm *s, uint32_t peer, const struct peer_message *message)
+{
+	struct peer *p = &s->peers[peer];
+	uint32_t pieces[PEER_HAVES_MAX];
+	uint32_t count =
+		peer_haves_parse(pieces, message->bytes, message->bytes_count, s->pieces_count);
+
+	if (count == 0)
+		peer_offends(s, peer, "pieces that do not exist");
+	/* Having everything may end the connection. */
+	for (uint32_t i = 0; i < count && p->state == PEER_OPEN; i++)
+		peer_has(s, peer, pieces[i]);
+}
+
 static void told_extended(struct swarm *s, uint32_t peer, const struct peer_message *message)
 {
 	if (message->extended_id == 0) {
@@ -109,6 +124,8 @@ static void told_extended(struct swarm *s, uint32_t peer, const struct peer_mess
 			peer_has_not(s, peer, piece);
 		else
 			peer_offends(s, peer, "a piece that does not exist");
+	} else if (message->extended_id == PEER_EXTENSION_HAVES) {
+		told_haves(s, peer, message);
 	} else if (message->extended_id == PEER_EXTENSION_LEAVES) {
 		leaves_told(s, peer, message);
 	}

@@ -252,8 +252,10 @@ static bool lose_to_duplicate(struct swarm *s, uint32_t peer)
 
 static void introduce_ourselves(struct swarm *s, uint32_t peer)
 {
-	const struct peer *p = &s->peers[peer];
+	struct peer *p = &s->peers[peer];
 	uint32_t have_count = bitset_count(&s->have);
+
+	p->haves_from = s->haves.end;
 
 	if (p->fast && have_count == s->pieces_count)
 		send_plain(s, peer, PEER_HAVE_ALL);

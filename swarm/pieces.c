@@ -217,18 +217,16 @@ bool pieces_have_work(struct swarm *s)
 
 	if (piece == PIECE_NONE) {
 		s->work &= ~(uint32_t)WORK_HAVE;
-		return false;
+		return haves_work(s);
 	}
 	s->have_first = s->pieces[piece].have_next;
 	s->pieces[piece].have_queued = false;
-	bool have = piece_have(s, piece);
-
-	for (uint32_t i = 0; i < s->peers_top; i++) {
-		if (s->peers[i].state != PEER_OPEN)
-			continue;
-		if (have)
-			send_index(s, i, PEER_HAVE, piece);
-		else if (s->peers[i].id_donthave != 0)
+	if (piece_have(s, piece)) {
+		haves_add(s, piece);
+		return true;
+	}
+	BITSET_FOREACH (i, &s->open) {
+		if (s->peers[i].id_donthave != 0)
 			send_donthave(s, i, piece);
 		else /* It sees what we have when it comes back. */
 			peer_close(s, i, "a piece that was announced is gone");

@@ -55,6 +55,7 @@ static void unchoke(struct swarm *s, uint32_t peer)
 	p->idle_requests = 0;
 	p->turn_bytes = 0;
 	s->slots_count++;
+	haves_flush(s, peer);
 	origin_suggest(s, peer); /* before it chooses for itself */
 	send_plain(s, peer, PEER_UNCHOKE);
 	wake_at(s, s->now_ns + TURN_IDLE_NS);
@@ -100,6 +101,7 @@ void upload_interest(struct swarm *s, uint32_t peer, bool interested)
 		bitset_set(&s->interested, peer);
 	else
 		bitset_clear(&s->interested, peer);
+	haves_idle(s, peer);
 	if (!interested && p->unchoked)
 		choke(s, peer);
 	s->work |= WORK_UPLOAD;

@@ -19,6 +19,7 @@
 #define TRACKERS_MAX	   64
 #define BUFFER_STUCK_NS	   (20 * NS_PER_S) /* without a block, then it is begun anew */
 #define EXTENDED_BYTES_MAX 256
+#define HAVES_LOG	   128 /* a power of two, and more than PEER_HAVES_MAX */
 
 /* ---- pieces ---- */
 
@@ -160,6 +161,7 @@ struct peer {
 	bool peer_interested;
 	bool unchoked; /* holds an upload slot */
 	uint8_t id_donthave;
+	uint8_t id_haves;  /* 0: it wants plain HAVEs */
 	uint8_t id_frame;  /* 0: it takes blocks only as they are */
 	uint8_t id_leaves; /* 0: it knows no leaf layers */
 	uint32_t layers_serving_count;
@@ -171,6 +173,8 @@ struct peer {
 	uint32_t has_count;
 	uint32_t useful_count;	  /* pieces it has that we lack */
 	uint32_t startable_count; /* of these, not begun */
+
+	uint32_t haves_from; /* in the log: what it was not told yet */
 
 	/* What we asked it for. A ring, oldest first. */
 	struct request *requests;

@@ -181,7 +181,7 @@ static void tick(struct swarm *s)
 	buffers_tick(s);
 	leaves_tick(s);
 	slots_tick(s);
-	s->work |= WORK_WRITE | WORK_CONNECT | WORK_ANNOUNCE;
+	s->work |= WORK_WRITE | WORK_CONNECT | WORK_ANNOUNCE | WORK_HAVE;
 }
 
 static void handle_peer(struct swarm *s, const struct swarm_input *input)

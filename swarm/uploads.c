@@ -208,6 +208,7 @@ static void serve(struct swarm *s, uint32_t peer)
 		else /* lost since it was asked for */
 			reject(s, peer, &what);
 	}
+	haves_idle(s, peer);
 }
 
 void upload_leave(struct swarm *s, uint32_t peer)

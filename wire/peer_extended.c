@@ -33,6 +33,7 @@ bool peer_extended_handshake_parse(
 		handshake->id_donthave = get_extension_id(&extensions, "lt_donthave");
 		handshake->id_leaves = get_extension_id(&extensions, "sb_leaves");
 		handshake->id_pex = get_extension_id(&extensions, "ut_pex");
+		handshake->id_haves = get_extension_id(&extensions, "sb_haves");
 		handshake->id_frame = get_extension_id(&extensions, "sb_frame");
 	}
 	uint32_t port = get_u32(&dict, "p");
@@ -65,6 +66,7 @@ size_t peer_extended_handshake_write(
 	put_nonzero(&writer, "lt_donthave", handshake->id_donthave);
 	put_nonzero(&writer, "sb_frame", handshake->id_frame);
 	put_nonzero(&writer, "sb_leaves", handshake->id_leaves);
+	put_nonzero(&writer, "sb_haves", handshake->id_haves);
 	put_nonzero(&writer, "ut_pex", handshake->id_pex);
 	ben_write_end(&writer);
 	put_nonzero(&writer, "p", handshake->listen_port);
@@ -76,4 +78,28 @@ size_t peer_extended_handshake_write(
 		ben_put_text(&writer, "v", handshake->client);
 	ben_write_end(&writer);
 	return writer.overflow ? 0 : writer.used;
+}
+
+uint32_t peer_haves_parse(uint32_t pieces[static PEER_HAVES_MAX], const uint8_t *bytes,
+	size_t bytes_count, uint32_t pieces_count)
+{
+	uint32_t count = (uint32_t)(bytes_count / sizeof(uint32_t));
+
+	if (bytes_count % sizeof(uint32_t) != 0 || bytes_count / sizeof(uint32_t) > PEER_HAVES_MAX)
+		return 0;
+	for (uint32_t i = 0; i < count; i++) {
+		pieces[i] = be32_read(bytes + i * sizeof(uint32_t));
+		if (pieces[i] >= pieces_count)
+			return 0;
+	}
+	return count;
+}
+
+size_t peer_haves_write(const uint32_t *pieces, uint32_t count, uint8_t *bytes, size_t capacity)
+{
+	if (capacity / sizeof(uint32_t) < count)
+		return 0;
+	for (uint32_t i = 0; i < count; i++)
+		be32_write(bytes + i * sizeof(uint32_t), pieces[i]);
+	return count * sizeof(uint32_t);
 }

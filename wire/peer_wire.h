@@ -109,6 +109,7 @@ struct peer_extended_handshake {
 	bool origin;		    /* "sb_origin": this is the site's origin */
 	uint8_t id_donthave;	    /* BEP 54 "lt_donthave" */
 	uint8_t id_pex;		    /* BEP 11 "ut_pex" */
+	uint8_t id_haves;	    /* "sb_haves": it takes several HAVEs as one */
 	uint8_t id_frame;	    /* "sb_frame": it decodes frames */
 	uint8_t id_leaves;	    /* "sb_leaves": it knows leaf layers */
 	char client[64];	    /* "v", cut and made printable */
@@ -118,9 +119,18 @@ struct peer_extended_handshake {
 enum {
 	PEER_EXTENSION_DONTHAVE = 1,
 	PEER_EXTENSION_PEX = 2,
+	PEER_EXTENSION_HAVES = 3,
 	PEER_EXTENSION_FRAME = 4,
 	PEER_EXTENSION_LEAVES = 5,
 };
+
+/* Payload of sb_haves: the numbers of 1 to PEER_HAVES_MAX pieces, be32 each, in any order. Parsing
+ * returns how many there are, 0 when it is none or one of them does not exist. */
+#define PEER_HAVES_MAX 64
+MUST_USE uint32_t peer_haves_parse(uint32_t pieces[static PEER_HAVES_MAX], const uint8_t *bytes,
+	size_t bytes_count, uint32_t pieces_count);
+/* Returns bytes written, 0 when capacity is too small. */
+size_t peer_haves_write(const uint32_t *pieces, uint32_t count, uint8_t *bytes, size_t capacity);
 
 MUST_USE bool peer_extended_handshake_parse(
 	struct peer_extended_handshake *handshake, const uint8_t *bytes, size_t bytes_count);

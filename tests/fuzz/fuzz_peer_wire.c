@@ -4,6 +4,7 @@
 #include "wire/peer_wire.h"
 
 #define MESSAGE_MAX (64 * 1024)
+#define PIECES	    0x01000000
 
 static void check_extended(const uint8_t *bytes, size_t bytes_count)
 {
@@ -20,6 +21,20 @@ static void check_extended(const uint8_t *bytes, size_t bytes_count)
 	CHECK(peer_extended_handshake_parse(&again, copy, written));
 	CHECK(peer_extended_handshake_write(&again, copy_again, sizeof(copy_again)) == written);
 	CHECK(memcmp(copy, copy_again, written) == 0);
+}
+
+static void check_haves(const uint8_t *bytes, size_t bytes_count)
+{
+	uint32_t pieces[PEER_HAVES_MAX];
+	uint8_t copy[PEER_HAVES_MAX * sizeof(uint32_t)];
+	uint32_t count = peer_haves_parse(pieces, bytes, bytes_count, PIECES);
+
+	for (uint32_t i = 0; i < count; i++)
+		CHECK(pieces[i] < PIECES);
+	if (count == 0)
+		return;
+	CHECK(peer_haves_write(pieces, count, copy, sizeof(copy)) == bytes_count);
+	CHECK(memcmp(copy, bytes, bytes_count) == 0);
 }
 
 static void check_handshake(const uint8_t *data, size_t size)
@@ -56,6 +71,9 @@ static void check_stream(const uint8_t *data, size_t size)
 			CHECK(memcmp(copy, data, used) == 0);
 			if (message.id == PEER_EXTENDED && message.extended_id == 0)
 				check_extended(message.bytes, message.bytes_count);
+			if (message.id == PEER_EXTENDED &&
+				message.extended_id == PEER_EXTENSION_HAVES)
+				check_haves(message.bytes, message.bytes_count);
 		}
 		data += used;
 		size -= used;

@@ -234,6 +234,7 @@ static void assert_same_handshake(
 	assert_int_equal(a->upload_only, b->upload_only);
 	assert_int_equal(a->origin, b->origin);
 	assert_int_equal(a->id_donthave, b->id_donthave);
+	assert_int_equal(a->id_haves, b->id_haves);
 	assert_int_equal(a->id_pex, b->id_pex);
 	assert_int_equal(a->id_frame, b->id_frame);
 	assert_string_equal(a->client, b->client);
@@ -247,6 +248,7 @@ static void extended_handshake_round_trip(void **state)
 		.upload_only = true,
 		.origin = true,
 		.id_donthave = PEER_EXTENSION_DONTHAVE,
+		.id_haves = PEER_EXTENSION_HAVES,
 		.id_pex = 255,
 		.id_frame = PEER_EXTENSION_FRAME,
 		.client = "swarmboot 1.0"};
@@ -328,9 +330,42 @@ static void addresses_in_compact_form(void **state)
 	assert_memory_equal(bytes, six, sizeof(six));
 }
 
+static void haves_are_read_as_written(void **state)
+{
+	const uint32_t pieces[] = {7, 0, 1999, 7};
+	uint32_t read[PEER_HAVES_MAX];
+	uint8_t bytes[4 * PEER_HAVES_MAX + 4] = {0};
+	size_t length = peer_haves_write(pieces, 4, bytes, sizeof(bytes));
+
+	(void)state;
+	assert_int_equal(length, 16);
+	assert_int_equal(peer_haves_parse(read, bytes, length, 2000), 4);
+	assert_memory_equal(read, pieces, sizeof(pieces));
+	assert_int_equal(peer_haves_write(pieces, 4, bytes, 15), 0);
+}
+
+static void haves_that_make_no_sense_are_refused(void **state)
+{
+	const uint32_t pieces[] = {7, 2000};
+	uint32_t read[PEER_HAVES_MAX];
+	uint8_t bytes[4 * PEER_HAVES_MAX + 4] = {0};
+
+	(void)state;
+	(void)peer_haves_write(pieces, 2, bytes, sizeof(bytes));
+	assert_int_equal(peer_haves_parse(read, bytes, 8, 2000), 0);
+	assert_int_equal(peer_haves_parse(read, bytes, 8, 2001), 2);
+	assert_int_equal(peer_haves_parse(read, bytes, 0, 2000), 0);
+	assert_int_equal(peer_haves_parse(read, bytes, 6, 2000), 0);
+	memset(bytes, 0, sizeof(bytes));
+	assert_int_equal(peer_haves_parse(read, bytes, 4 * PEER_HAVES_MAX, 1), PEER_HAVES_MAX);
+	assert_int_equal(peer_haves_parse(read, bytes, sizeof(bytes), 1), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(haves_are_read_as_written),
+		cmocka_unit_test(haves_that_make_no_sense_are_refused),
 		cmocka_unit_test(handshake_round_trip),
 		cmocka_unit_test(messages_round_trip_and_wait_for_their_end),
 		cmocka_unit_test(piece_is_reported_by_its_head),
