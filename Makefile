@@ -56,8 +56,11 @@ demo: ## sudo scripts/demo: PXE-boot and image virtual machines
 check: ## what needs no root, under two minutes: format, layers, purity, unit tests, simulation
 	scripts/check
 
-bench: all tools ## sudo make bench: ratio to a plain copy, beside other clients
+bench: all sim tools ## sudo make bench: everything measured, beside other clients; bench-room etc. for a part
 	scripts/bench
+
+bench-%: all sim tools
+	scripts/bench $*
 
 sim: $(BUILD)/sim/sim ## build the simulator (build/sim/sim)
 

@@ -125,6 +125,8 @@ static void on_signal(evutil_socket_t number, short what, void *context)
 	}
 	foreground->interrupted = true;
 	log_info("%s: stopping", number == SIGINT ? "interrupted" : "terminated");
+	if (foreground->run->json)
+		report(foreground, "stopping"); /* what it came to, in all */
 	transfer_stop(foreground->transfer);
 }
 

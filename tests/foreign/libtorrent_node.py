@@ -15,7 +15,7 @@ def main():
     parser.add_argument("metainfo")
     parser.add_argument("directory")
     parser.add_argument("--listen", required=True, help="ADDR:PORT")
-    parser.add_argument("--profile", choices=["default", "tuned"], default="tuned")
+    parser.add_argument("--profile", choices=["default", "tuned", "no-utp", "shallow"], default="tuned")
     arguments = parser.parse_args()
     start = time.monotonic()
     settings = {
@@ -28,7 +28,9 @@ def main():
         "allow_multiple_connections_per_ip": True,
         "alert_mask": libtorrent.alert.category_t.status_notification,
     }
-    if arguments.profile == "tuned":
+    if arguments.profile == "no-utp":
+        settings.update({"enable_incoming_utp": False, "enable_outgoing_utp": False})
+    if arguments.profile in ("tuned", "shallow"):
         settings.update({
             "enable_incoming_utp": False,
             "enable_outgoing_utp": False,
@@ -43,6 +45,9 @@ def main():
             "aio_threads": 2,
             "strict_end_game_mode": False,
         })
+    if arguments.profile == "shallow":
+        settings.update({"request_queue_time": 1, "max_out_request_queue": 250,
+                         "unchoke_slots_limit": 4, "send_buffer_watermark": 1 << 20})
     session = libtorrent.session(settings)
     handle = session.add_torrent({
         "ti": libtorrent.torrent_info(arguments.metainfo),

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""N costs nothing: 64 nodes at 10 Mbit/s against one node, which fetches the same image at the same time on
+links of its own; and the simulator's thousand beside its prediction of these 64."""
+from bench.clients import Swarmboot
+from bench.links import Room
+from bench.machine import Scratch
+from bench.report import Section, Table, noise_line, number, ratio, runs_text
+from bench.results import Step, median
+from bench.swarm import Swarm, run_together
+from bench.work import Shape, Work, sim_scenarios, simulate
+
+TITLE = "N costs nothing"
+BUDGET_MINUTES = 15
+# What the simulator is asked for, where it has it: the same room, and a thousand nodes beside one.
+SIMULATED = {"64": "room_of_64", "1000": "hall_of_1000"}
+
+
+def shape_of(quick):
+    return Shape(6, 10, 4, 256 << 10) if quick else Shape(64, 10, 64, 256 << 10)
+
+
+class ManyWork(Work):
+    def both(self, shape):
+        """The room and the single node, side by side: what drifts hits both."""
+        client = Swarmboot(self.context.binary)
+        image = self.image(shape)
+        limit = 30 + 3 * shape.copy_s()
+        with Room(shape.nodes, shape.rate) as room, Room(1, shape.rate, label="n") as other:
+            row, alone = run_together([
+                Swarm(room, client, image, self.scratch.path, limit),
+                Swarm(other, client, image, self.scratch.file("one"), limit)])
+        row["one_node_s"] = alone["last_s"]
+        row["ratio"] = round(row["last_s"] / alone["last_s"], 4)
+        return row
+
+
+def run(context):
+    shape = shape_of(context.options.quick)
+    ours = Swarmboot(context.binary)
+    with Scratch() as scratch:
+        work = ManyWork(context, scratch)
+        steps = [Step("links", "plain copy", lambda _repeat: work.calibrate(shape), 3,
+                      5 + 1.2 * shape.copy_s(), ours=False),
+                 Step(shape.case, ours.name, lambda _repeat: work.both(shape), 3,
+                      20 + 1.3 * shape.copy_s())]
+        there = sim_scenarios()
+        for what, scenario in SIMULATED.items():
+            if scenario in there:
+                steps.append(Step(what, "simulator", lambda _repeat, name=scenario: simulate(name, 300),
+                                  1, 60, cpu_bound=True))
+        context.measure(steps)
+
+
+def report(context):
+    shape = shape_of(context.options.quick)
+    section = Section("many", TITLE)
+    rows = context.rows(shape.case, "swarmboot")
+    links = context.rows("links", "plain copy")
+    both_s = median(links, "both_ways_s")
+    section.goal("2", "T(%d) / T(1), %s" % (shape.nodes, shape.case), median(rows, "ratio"), 1.10,
+                 runs=rows)
+    table = Table("nodes", "last s", "one node s", "last / bound", "origin copies", "wasted %", "CPU %",
+                  "runs (void)")
+    last = median(rows, "last_s")
+    table.add(shape.nodes, number(last, 1), number(median(rows, "one_node_s"), 1),
+              number(ratio(last, both_s and both_s * shape.bound()), 3),
+              number(median(rows, "origin_copies")), number(median(rows, "wasted_percent")),
+              number(median(rows, "cpu_percent"), 0), runs_text(rows, "last_s"))
+    section.table(table)
+    simulated = Table("simulated", "last s", "bound s", "last / bound", "origin copies")
+    for what, scenario in SIMULATED.items():
+        for row in context.rows(what, "simulator")[-1:]:
+            simulated.add(scenario, row["sim_last"], row["sim_bound"], row["sim_ratio"],
+                          row["sim_copies"])
+    section.table(simulated)
+    if links:
+        section.text(noise_line(links, "both_ways_s", "the plain copy"))
+    return section
