@@ -165,9 +165,11 @@ static bool zero_range(struct disk *disk, uint64_t offset, uint64_t bytes, struc
 	return true;
 }
 
-/* In a plain file, how much from offset on is a hole: nothing to read there. 0 when unknown. */
-static uint64_t hole_bytes(const struct disk *disk, uint64_t offset, uint64_t bytes)
+/* Plain files know their holes. */
+static uint64_t disk_hole(struct block_device *device, uint64_t offset, uint64_t bytes)
 {
+	const struct disk *disk = disk_of(device);
+
 	if (disk->is_block)
 		return 0;
 	off_t data = lseek(disk->fd, (off_t)offset, SEEK_DATA);
@@ -188,7 +190,7 @@ static bool disk_write_zeroes(
 	if (posix_memalign(&chunk, DIRECT_ALIGNMENT, CHUNK_BYTES) != 0)
 		return failure_set(failure, ERROR_MEMORY, "no memory to zero %s", device->name);
 	while (bytes > 0) {
-		uint64_t hole = hole_bytes(disk, offset, bytes);
+		uint64_t hole = disk_hole(device, offset, bytes);
 
 		offset += hole;
 		bytes -= hole;
@@ -228,6 +230,7 @@ static const struct block_device_ops disk_ops = {
 	.read_medium = disk_read_medium,
 	.write = disk_write,
 	.write_zeroes = disk_write_zeroes,
+	.hole = disk_hole,
 	.flush = disk_flush,
 	.close = disk_close,
 };

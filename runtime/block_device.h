@@ -26,6 +26,9 @@ struct block_device_ops {
 	/* Afterwards the range reads as zeros. Leaves alone what reads as zeros already. */
 	bool (*write_zeroes)(struct block_device *device, uint64_t offset, uint64_t bytes,
 		struct failure *failure);
+	/* How much from offset on is a hole, which needs no reading to be known as zeros; 0 when
+	 * that is not known. May be NULL. */
+	uint64_t (*hole)(struct block_device *device, uint64_t offset, uint64_t bytes);
 	/* All writes that returned before the call are on stable storage when it returns true.
 	 * After false nothing since the last success may be believed; never retried. */
 	bool (*flush)(struct block_device *device, struct failure *failure);
@@ -61,6 +64,12 @@ static inline MUST_USE bool block_device_write_zeroes(
 	struct block_device *device, uint64_t offset, uint64_t bytes, struct failure *failure)
 {
 	return device->ops->write_zeroes(device, offset, bytes, failure);
+}
+
+static inline uint64_t block_device_hole(
+	struct block_device *device, uint64_t offset, uint64_t bytes)
+{
+	return device->ops->hole != NULL ? device->ops->hole(device, offset, bytes) : 0;
 }
 
 static inline MUST_USE bool block_device_flush(struct block_device *device, struct failure *failure)

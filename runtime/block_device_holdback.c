@@ -200,6 +200,17 @@ static bool holdback_write_zeroes(
 						  split.after_bytes, failure));
 }
 
+static uint64_t holdback_hole(struct block_device *device, uint64_t offset, uint64_t bytes)
+{
+	struct holdback *holdback = holdback_of(device);
+	struct split split = split_range(holdback, offset, (size_t)bytes);
+
+	/* What is held back is in RAM, whatever the disk below has there. */
+	return split.head_bytes == 0 && split.middle_bytes > 0
+		       ? block_device_hole(holdback->below, offset, split.middle_bytes)
+		       : 0;
+}
+
 static bool holdback_flush(struct block_device *device, struct failure *failure)
 {
 	return block_device_flush(holdback_of(device)->below, failure);
@@ -222,6 +233,7 @@ static const struct block_device_ops holdback_ops = {
 	.read_medium = holdback_read_medium,
 	.write = holdback_write,
 	.write_zeroes = holdback_write_zeroes,
+	.hole = holdback_hole,
 	.flush = holdback_flush,
 	.close = holdback_close,
 };

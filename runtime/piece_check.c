@@ -26,9 +26,17 @@ static void run_check(struct work *work)
 		piece_hasher_begin(check->hasher, check->piece);
 	while (left_bytes > 0) {
 		uint32_t run_bytes = (uint32_t)u64_min(left_bytes, check->bytes_max);
+		uint64_t hole_bytes = check->known_zero && !check->medium
+					      ? block_device_hole(check->device, offset, left_bytes)
+					      : 0;
 
 		if (atomic_load_explicit(check->cancelled, memory_order_relaxed))
 			return;
+		if (hole_bytes > 0) {
+			offset += hole_bytes;
+			left_bytes -= (uint32_t)hole_bytes;
+			continue;
+		}
 		if (!read_run(check, offset, run_bytes)) {
 			check->readable = false;
 			return;

@@ -124,4 +124,5 @@ def main():
     print(hashlib.sha1(bencode(info)).hexdigest())
 
 
-main()
+if __name__ == "__main__":
+    main()
