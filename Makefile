@@ -18,7 +18,7 @@ endif
 LDFLAGS  += -pthread
 
 LIBS       := -larchive -lz -levent_extra -levent_core -levent_pthreads -lcrypto -lsqlite3 -ljansson -lzstd
-AGENT_LIBS := -levent_extra -levent_core -levent_pthreads -lcrypto
+AGENT_LIBS := -levent_extra -levent_core -levent_pthreads -lcrypto -lzstd
 
 # Rooms. initramfs/build_*.c is the builder, part of swarmboot; the rest of it is the agent.
 ALL_C      := $(wildcard lib/*.c wire/*.c swarm/*.c runtime/*.c sim/*.c sim/scenarios/*.c \

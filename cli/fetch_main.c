@@ -14,6 +14,7 @@ struct fetch_options {
 	const char *to;
 	const char *listen;
 	const char *progress;
+	const char *compress;
 	const char *trust;
 	const char *faults;
 	bool is_unsigned;
@@ -43,6 +44,8 @@ static enum parse_result parse(
 			"a peer to begin with (repeatable)"},
 		{"tracker", OPTION_TEXTS, &options->run.trackers, "URL",
 			"a tracker instead of the metainfo's (repeatable)"},
+		{"compress", OPTION_TEXT, &options->compress, "auto|always|off",
+			"blocks between our own nodes (default auto: where that is faster)"},
 		{"progress", OPTION_TEXT, &options->progress, "json",
 			"one JSON object a line on standard output"},
 		{"faults", OPTION_TEXT, &options->faults, "SPEC",
@@ -74,6 +77,8 @@ static bool check_options(struct fetch_options *options, struct failure *failure
 	if (options->progress != NULL && strcmp(options->progress, "json") != 0)
 		return failure_set(failure, ERROR_USAGE, "--progress knows only \"json\"");
 	options->run.json = options->progress != NULL;
+	if (!transfer_run_frames(options->compress, &options->run.frames, failure))
+		return false;
 	return address_parse(options->listen != NULL ? options->listen : ":0", &options->run.listen,
 		&options->run.listen_bytes, failure);
 }

@@ -14,6 +14,7 @@ struct seed_options {
 	const char *from;
 	const char *listen;
 	const char *progress;
+	const char *compress;
 	const char *faults;
 	bool verify;
 	struct transfer_run run;
@@ -36,6 +37,8 @@ static enum parse_result parse(
 			"a tracker instead of the metainfo's (repeatable)"},
 		{"memory", OPTION_SIZE, &options->run.memory_bytes, "SIZE",
 			"of the whole process (default 64MiB)"},
+		{"compress", OPTION_TEXT, &options->compress, "auto|always|off",
+			"blocks between our own nodes (default auto: where that is faster)"},
 		{"progress", OPTION_TEXT, &options->progress, "json",
 			"one JSON object a line on standard output"},
 		{"verbose", OPTION_FLAG, &options->run.verbose, NULL, "say more on standard error"},
@@ -65,6 +68,8 @@ static bool check_options(struct seed_options *options, struct failure *failure)
 	if (options->progress != NULL && strcmp(options->progress, "json") != 0)
 		return failure_set(failure, ERROR_USAGE, "--progress knows only \"json\"");
 	options->run.json = options->progress != NULL;
+	if (!transfer_run_frames(options->compress, &options->run.frames, failure))
+		return false;
 	return address_parse(options->listen != NULL ? options->listen : ":0", &options->run.listen,
 		&options->run.listen_bytes, failure);
 }

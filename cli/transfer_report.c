@@ -46,8 +46,10 @@ void transfer_report_status(const char *event, const struct metainfo *metainfo,
 	set_count(object, "bytes_total", metainfo->length_bytes);
 	set_count(object, "bytes_durable", swarm->durable_bytes);
 	set_count(object, "bytes_received", swarm->received_bytes);
+	set_count(object, "bytes_received_wire", swarm->received_wire_bytes);
 	set_count(object, "bytes_from_origin", swarm->received_from_origin_bytes);
 	set_count(object, "bytes_sent", swarm->sent_bytes);
+	set_count(object, "bytes_sent_wire", swarm->sent_wire_bytes);
 	set_count(object, "bytes_wasted", swarm->wasted_bytes);
 	set_count(object, "bytes_zero", swarm->zero_bytes);
 	set_count(object, "bytes_duplicate", swarm->duplicate_bytes);

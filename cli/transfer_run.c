@@ -189,6 +189,22 @@ static bool trackers_parse(
 	return true;
 }
 
+bool transfer_run_frames(const char *text, enum frames_mode *mode, struct failure *failure)
+{
+	static const char *const names[] = {
+		[FRAMES_AUTO] = "auto", [FRAMES_OFF] = "off", [FRAMES_ALWAYS] = "always"};
+
+	*mode = FRAMES_AUTO;
+	if (text == NULL)
+		return true;
+	for (size_t i = 0; i < ARRAY_COUNT(names); i++)
+		if (strcmp(text, names[i]) == 0) {
+			*mode = (enum frames_mode)i;
+			return true;
+		}
+	return failure_set(failure, ERROR_USAGE, "--compress takes auto, always or off");
+}
+
 static bool start(struct foreground *foreground, struct failure *failure)
 {
 	const struct transfer_run *run = foreground->run;
@@ -208,6 +224,7 @@ static bool start(struct foreground *foreground, struct failure *failure)
 		.peers_count = (uint32_t)run->peers.count,
 		.memory_bytes = run->memory_bytes,
 		.memory_taken_bytes = run->holdback != NULL ? 2 * HOLDBACK_BYTES : 0,
+		.frames = run->frames,
 		.seed_of_choices = run->seed_of_choices,
 		.on_event = on_event,
 		.context = foreground,

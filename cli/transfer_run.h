@@ -23,10 +23,15 @@ struct transfer_run {
 	bool readback;
 	bool json;
 	bool verbose;
+	enum frames_mode frames;
 	uint64_t memory_bytes;
 	uint64_t seed_of_choices;
 	bool started; /* set by transfer_run: the device may have been written to */
 };
+
+/* What --compress says; NULL is auto. */
+MUST_USE bool transfer_run_frames(
+	const char *text, enum frames_mode *mode, struct failure *failure);
 
 /* Runs until complete (without stay), failed or told to stop. Returns the exit status. */
 MUST_USE int transfer_run(struct transfer_run *run);

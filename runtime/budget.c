@@ -134,6 +134,17 @@ uint64_t budget_uploads_bytes(uint64_t memory_bytes)
 	return u64_max(UPLOADS_BYTES_MIN, u64_min(memory_bytes / 16, UPLOADS_BYTES_MAX));
 }
 
+uint64_t budget_frames_bytes(uint64_t memory_bytes, uint32_t piece_bytes, bool seed)
+{
+	uint64_t frame_bytes = u64_min(piece_bytes, PEER_REQUEST_BYTES_MAX);
+	uint64_t bytes;
+
+	if (memory_bytes == 0)
+		memory_bytes = BUDGET_BYTES_DEFAULT;
+	bytes = memory_bytes / (seed ? 2 : 6);
+	return bytes >= BUDGET_CODEC_BYTES + 2 * frame_bytes ? bytes : 0;
+}
+
 void budget_plan(struct budget *budget, uint64_t memory_bytes, uint64_t taken_bytes,
 	const struct metainfo *metainfo, bool origin, struct swarm_limits *limits)
 {

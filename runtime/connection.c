@@ -216,7 +216,8 @@ static uint32_t block_span(const struct connection *connection, uint8_t **bytes)
 {
 	const struct block_place *place = &connection->block_place;
 	uint32_t from = connection->block_received_bytes;
-	uint32_t left_bytes = connection->block.length - from;
+	uint32_t block_bytes = peer_block_wire_bytes(&connection->block);
+	uint32_t left_bytes = block_bytes - from;
 
 	*bytes = NULL;
 	if (place->wanted == 0)
@@ -226,7 +227,7 @@ static uint32_t block_span(const struct connection *connection, uint8_t **bytes)
 	bool wanted = unit_wanted(place, unit);
 	uint64_t end = (uint64_t)(unit + 1) * place->unit_bytes;
 
-	while (end < connection->block.length && unit_wanted(place, ++unit) == wanted)
+	while (end < block_bytes && unit_wanted(place, ++unit) == wanted)
 		end += place->unit_bytes;
 	if (wanted)
 		*bytes = place->bytes + from;
@@ -236,6 +237,7 @@ static uint32_t block_span(const struct connection *connection, uint8_t **bytes)
 /* The head of a PIECE has been parsed; some of its bytes may lie in the input already. */
 static void block_begin(struct connection *connection, const struct peer_message *message)
 {
+	uint32_t block_bytes = peer_block_wire_bytes(message);
 	uint32_t used_bytes = 0;
 
 	connection->block_place = (struct block_place){0};
@@ -247,7 +249,7 @@ static void block_begin(struct connection *connection, const struct peer_message
 	connection->block = *message;
 	connection->block_received_bytes = 0;
 	while (used_bytes < connection->input_bytes &&
-		connection->block_received_bytes < message->length) {
+		connection->block_received_bytes < block_bytes) {
 		uint8_t *bytes;
 		uint32_t span_bytes = (uint32_t)u64_min(
 			block_span(connection, &bytes), connection->input_bytes - used_bytes);
@@ -258,7 +260,7 @@ static void block_begin(struct connection *connection, const struct peer_message
 		connection->block_received_bytes += span_bytes;
 	}
 	input_drop(connection, used_bytes);
-	if (connection->block_received_bytes == message->length)
+	if (connection->block_received_bytes == block_bytes)
 		block_finish(connection);
 }
 
@@ -324,7 +326,9 @@ static bool take_message(struct connection *connection)
 	case PEER_PARSE_MESSAGE:
 		break;
 	}
-	if (message.id == PEER_PIECE) {
+	if (message.id == PEER_FRAME && !connection->ops->room(connection, &message))
+		return false;
+	if (message.id == PEER_PIECE || message.id == PEER_FRAME) {
 		input_drop(connection, used_bytes);
 		block_begin(connection, &message);
 		return connection->state != CONNECTION_CLOSED && !connection->in_block;
@@ -342,8 +346,13 @@ static void input_process(struct connection *connection)
 		(connection->input_bytes == 0 || !take_handshake(connection)))
 		return;
 	while (connection->state == CONNECTION_OPEN && !connection->in_block &&
-		connection->input_bytes > 0 && take_message(connection))
+		!connection->paused && connection->input_bytes > 0 && take_message(connection))
 		;
+}
+
+static uint32_t block_left_bytes(const struct connection *connection)
+{
+	return peer_block_wire_bytes(&connection->block) - connection->block_received_bytes;
 }
 
 /* One readv: the block's bytes to their place and what follows to the input. */
@@ -356,8 +365,7 @@ static ssize_t receive(struct connection *connection)
 	if (connection->in_block) {
 		uint8_t *bytes;
 		uint32_t span_bytes = block_span(connection, &bytes);
-		bool last =
-			connection->block_received_bytes + span_bytes == connection->block.length;
+		bool last = span_bytes == block_left_bytes(connection);
 
 		if (bytes == NULL) {
 			last = last && span_bytes <= CONNECTION_DISCARD_BYTES;
@@ -380,13 +388,29 @@ static void received(struct connection *connection, uint32_t bytes_count)
 		return;
 	}
 
-	uint32_t left_bytes = connection->block.length - connection->block_received_bytes;
+	uint32_t left_bytes = block_left_bytes(connection);
 	uint32_t block_bytes = (uint32_t)u64_min(left_bytes, bytes_count);
 
 	connection->block_received_bytes += block_bytes;
 	connection->input_bytes += bytes_count - block_bytes;
 	if (block_bytes == left_bytes)
 		block_finish(connection);
+}
+
+void connection_pause(struct connection *connection)
+{
+	connection->paused = true;
+	event_del(&connection->read_event);
+}
+
+void connection_resume(struct connection *connection)
+{
+	if (connection->state == CONNECTION_CLOSED || !connection->paused)
+		return;
+	connection->paused = false;
+	watch(connection, &connection->read_event, IDLE_TIMEOUT_S);
+	input_process(connection);
+	connection_flush_later(connection);
 }
 
 static void on_readable(evutil_socket_t descriptor, short what, void *context)
@@ -399,7 +423,8 @@ static void on_readable(evutil_socket_t descriptor, short what, void *context)
 		connection_fail(connection, "was silent for too long");
 		return;
 	}
-	while (connection->state != CONNECTION_CLOSED && turn_bytes < READ_BYTES_PER_TURN) {
+	while (connection->state != CONNECTION_CLOSED && !connection->paused &&
+		turn_bytes < READ_BYTES_PER_TURN) {
 		ssize_t bytes_count = receive(connection);
 
 		if (bytes_count < 0 && errno == EINTR)

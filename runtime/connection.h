@@ -14,6 +14,7 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
+#include "runtime/frame_store.h"
 #include "runtime/upload.h"
 #include "wire/peer_address.h"
 #include "wire/peer_wire.h"
@@ -32,6 +33,8 @@ struct connection_ops {
 	void (*connected)(struct connection *connection);
 	void (*handshake)(struct connection *connection, const struct peer_handshake *handshake);
 	void (*message)(struct connection *connection, const struct peer_message *message);
+	/* The head of a FRAME has come. False: the connection is paused until there is memory. */
+	bool (*room)(struct connection *connection, const struct peer_message *frame);
 	/* Where a block's bytes go. False: the peer broke the rules. */
 	bool (*place)(struct connection *connection, const struct peer_message *piece,
 		struct block_place *place);
@@ -66,7 +69,8 @@ enum connection_state {
 struct output_block {
 	struct peer_message piece;
 	uint32_t buffer;
-	const uint8_t *bytes; /* in a piece buffer; NULL: read from the device */
+	const uint8_t *bytes; /* in a piece buffer or frame; NULL: read from the device */
+	struct frame *frame;  /* of a FRAME */
 	uint32_t head_sent_bytes;
 	uint32_t asked_bytes; /* given to reads so far (bytes == NULL) */
 	uint32_t taken_bytes; /* sent, or skipped when dropped */
@@ -118,6 +122,14 @@ struct connection {
 	struct peer_message block;
 	struct block_place block_place;
 	uint32_t block_received_bytes;
+	bool paused; /* nothing more is read */
+
+	/* Of transfer_frames.c. */
+	struct frame *frame;		 /* being received */
+	struct block_place frame_target; /* of what it holds */
+	struct frame_decoding *decoding;
+	uint32_t encodes_count; /* blocks that are to be compressed for it */
+	bool roomless;		/* paused for want of memory for a frame */
 
 	struct connection_output output;
 
@@ -151,12 +163,20 @@ void connection_send_handshake(
 void connection_send(struct connection *connection, const struct peer_message *message);
 void connection_send_block(
 	struct connection *connection, const struct peer_message *piece, const uint8_t *bytes);
+/* Takes over one use of the frame. */
+void connection_send_frame(
+	struct connection *connection, const struct peer_message *message, struct frame *frame);
 void connection_cancel_block(struct connection *connection, const struct peer_message *piece);
 
 /* Writes what the socket takes; calls block_done and failed. */
 void connection_flush(struct connection *connection);
 /* The same, when the loop comes round. */
 void connection_flush_later(struct connection *connection);
+
+/* Reads nothing more; goes on with what has been read already. Resuming a connection that was
+ * closed meanwhile does nothing. */
+void connection_pause(struct connection *connection);
+void connection_resume(struct connection *connection);
 
 void connection_close(struct connection *connection);
 /* Closes and tells the owner. */

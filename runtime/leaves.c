@@ -298,10 +298,14 @@ static void compare(struct transfer *transfer, const struct swarm_effect *effect
 
 void leaves_apply(struct transfer *transfer, const struct swarm_effect *effect)
 {
-	if (effect->kind == SWARM_EFFECT_LEAVES)
+	if (effect->kind == SWARM_EFFECT_LEAVES) {
 		make(transfer, effect);
-	else
-		compare(transfer, effect);
+		return;
+	}
+	/* The buffer is filled from the device now, not by what was received. */
+	transfer_frames_overtaken(transfer, &(struct peer_message){.index = effect->piece,
+						    .length = transfer->metainfo->piece_bytes});
+	compare(transfer, effect);
 }
 
 void leaves_open(struct transfer *transfer)

@@ -29,7 +29,7 @@ struct gathered {
 	struct chunk chunks[CHUNKS_MAX];
 	size_t chunks_count;
 	uint64_t bytes;
-	uint8_t heads[CHUNKS_MAX][PEER_PIECE_HEAD_BYTES];
+	uint8_t heads[CHUNKS_MAX][PEER_BLOCK_HEAD_BYTES_MAX];
 	/* How far into the runs the blocks so far reach. */
 	uint32_t run;
 	uint32_t run_used_bytes;
@@ -45,6 +45,11 @@ static bool block_begun(const struct output_block *block)
 	return block->head_sent_bytes > 0;
 }
 
+static uint32_t head_bytes(const struct output_block *block)
+{
+	return block->piece.id == PEER_FRAME ? PEER_FRAME_HEAD_BYTES : PEER_PIECE_HEAD_BYTES;
+}
+
 static uint64_t block_offset(const struct connection *connection, const struct output_block *block)
 {
 	return (uint64_t)block->piece.index * connection->limits.piece_bytes + block->piece.begin;
@@ -56,6 +61,9 @@ void output_release(struct connection *connection)
 
 	for (uint32_t i = 0; i < output->runs_count; i++)
 		upload_release(output->runs[i]);
+	for (uint32_t i = 0; i < output->blocks_count; i++)
+		if (block_at(output, i)->frame != NULL)
+			frame_release(block_at(output, i)->frame);
 	free(output->control);
 	free(output->blocks);
 	*output = (struct connection_output){0};
@@ -140,19 +148,28 @@ static bool blocks_reserve(struct connection *connection)
 	return true;
 }
 
+static void queue_block(struct connection *connection, const struct output_block *block)
+{
+	if (connection->state != CONNECTION_CLOSED && blocks_reserve(connection)) {
+		*block_at(&connection->output, connection->output.blocks_count++) = *block;
+		return;
+	}
+	connection->broken = "asked for more than may be queued";
+	if (block->frame != NULL)
+		frame_release(block->frame);
+}
+
 void connection_send_block(
 	struct connection *connection, const struct peer_message *piece, const uint8_t *bytes)
 {
-	if (connection->state == CONNECTION_CLOSED)
-		return;
-	if (!blocks_reserve(connection)) {
-		connection->broken = "asked for more than may be queued";
-		return;
-	}
-	*block_at(&connection->output, connection->output.blocks_count++) = (struct output_block){
-		.piece = *piece,
-		.bytes = bytes,
-	};
+	queue_block(connection, &(struct output_block){.piece = *piece, .bytes = bytes});
+}
+
+void connection_send_frame(
+	struct connection *connection, const struct peer_message *message, struct frame *frame)
+{
+	queue_block(connection,
+		&(struct output_block){.piece = *message, .bytes = frame->bytes, .frame = frame});
 }
 
 void connection_cancel_block(struct connection *connection, const struct peer_message *piece)
@@ -259,7 +276,7 @@ static void gather(struct gathered *gathered, struct output_block *block, bool h
 static bool gather_payload(
 	struct gathered *gathered, struct connection_output *output, struct output_block *block)
 {
-	uint32_t left_bytes = block->piece.length - block->taken_bytes;
+	uint32_t left_bytes = peer_block_wire_bytes(&block->piece) - block->taken_bytes;
 
 	if (block->bytes != NULL) {
 		gather(gathered, block, false, block->bytes + block->taken_bytes, left_bytes);
@@ -304,14 +321,14 @@ static bool gather_block(
 {
 	if (gathered->chunks_count + 2 > CHUNKS_MAX || !payload_ready(gathered, output, block))
 		return false;
-	if (block->head_sent_bytes < PEER_PIECE_HEAD_BYTES) {
+	if (block->head_sent_bytes < head_bytes(block)) {
 		uint8_t *head = gathered->heads[gathered->chunks_count];
 
-		if (peer_message_write(&block->piece, head, PEER_PIECE_HEAD_BYTES) !=
-			PEER_PIECE_HEAD_BYTES)
+		if (peer_message_write(&block->piece, head, PEER_BLOCK_HEAD_BYTES_MAX) !=
+			head_bytes(block))
 			return false;
 		gather(gathered, block, true, head + block->head_sent_bytes,
-			PEER_PIECE_HEAD_BYTES - block->head_sent_bytes);
+			head_bytes(block) - block->head_sent_bytes);
 	}
 	return gather_payload(gathered, output, block);
 }
@@ -404,13 +421,15 @@ static void finish_blocks(struct connection *connection)
 			block->unreadable = true;
 		}
 		if (block->dropped ? !skip_dropped(output, block)
-				   : block->taken_bytes < block->piece.length)
+				   : block->taken_bytes < peer_block_wire_bytes(&block->piece))
 			return;
 
 		struct output_block finished = *block;
 
 		output->blocks_first = (output->blocks_first + 1) % output->blocks_capacity;
 		output->blocks_count--;
+		if (finished.frame != NULL)
+			frame_release(finished.frame);
 		connection->ops->block_done(connection, &finished.piece,
 			finished.unreadable ? OUTPUT_UNREADABLE
 			: finished.dropped  ? OUTPUT_CANCELLED

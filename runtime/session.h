@@ -12,6 +12,7 @@
 
 #include "runtime/block_device.h"
 #include "runtime/crypto.h"
+#include "runtime/frame_choice.h"
 #include "swarm/swarm.h"
 #include "wire/metainfo.h"
 
@@ -59,6 +60,7 @@ struct transfer_settings {
 	uint32_t peers_count;
 	uint64_t memory_bytes;	     /* of the process (runtime/budget.h); 0: the default */
 	uint64_t memory_taken_bytes; /* of it, what the caller has used already */
+	enum frames_mode frames;     /* compressed blocks */
 	uint64_t seed_of_choices;    /* 0: random */
 	void (*on_event)(void *context, const struct transfer_event *event);
 	void *context;

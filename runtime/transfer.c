@@ -234,6 +234,7 @@ static bool make_swarm(struct transfer *transfer, const struct transfer_settings
 		.origin = settings->origin,
 		.leaves = metainfo->pieces_sha256 != NULL,
 		.all_durable = settings->seed,
+		.frames = transfer_frames_on(transfer),
 		.listen_port = transfer->session->port,
 		.trackers_count = transfer->trackers_count,
 		.tracker_tiers = tiers,
@@ -330,8 +331,10 @@ struct transfer *transfer_start(
 	bitset_init(&transfer->zero_pieces, transfer->zero_words, pieces_count);
 	hash_find_zero_pieces(settings->metainfo, &transfer->zero_pieces);
 	swarm_limits_default(&transfer->limits);
-	budget_plan(&transfer->budget, settings->memory_bytes, settings->memory_taken_bytes,
-		settings->metainfo, settings->origin, &transfer->limits);
+	transfer_frames_open(transfer, settings);
+	budget_plan(&transfer->budget, settings->memory_bytes,
+		settings->memory_taken_bytes + transfer_frames_bytes(transfer), settings->metainfo,
+		settings->origin, &transfer->limits);
 	transfer_disk_open(transfer);
 	make_events(transfer);
 	leaves_open(transfer);
@@ -422,6 +425,7 @@ struct transfer *transfer_destroy(struct transfer *transfer)
 	transfer_close_peers(transfer);
 	transfer_disk_close(transfer);
 	leaves_close(transfer);
+	transfer_frames_close(transfer);
 	transfer->swarm = swarm_destroy(transfer->swarm);
 	event_free(transfer->tick_event);
 	event_free(transfer->news_event);

@@ -17,6 +17,7 @@
 #include "runtime/session.h"
 #include "runtime/socket.h"
 #include "runtime/tracker_client.h"
+#include "runtime/transfer_frames.h"
 
 #define TRANSFER_CHECKS_MAX  2
 #define TRANSFER_NEWS_MAX    32
@@ -114,6 +115,8 @@ struct transfer {
 	uint32_t disk_jobs_count;
 	atomic_bool cancelled;	     /* checks need not go on */
 	struct failure disk_failure; /* the last one */
+
+	struct transfer_frames *frames;
 
 	struct piece_check checks[TRANSFER_CHECKS_MAX];
 	struct assessment assessment;

@@ -51,6 +51,7 @@ static void hash_done(struct work *work)
 	struct hash_job *job = (struct hash_job *)work;
 
 	job->transfer->hash_jobs_count--;
+	transfer_frames_hashed(job->transfer, job->piece, job->matches);
 	transfer_input(job->transfer, &(struct swarm_input){.kind = SWARM_IN_HASHED,
 					      .piece = job->piece,
 					      .buffer = job->buffer,

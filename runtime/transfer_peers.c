@@ -22,6 +22,7 @@ static void on_failed(struct connection *connection, const char *reason)
 	struct transfer *transfer = connection->owner;
 
 	(void)reason;
+	transfer_frames_forget(transfer, connection);
 	if (transfer->peers[connection->peer] == connection)
 		transfer->peers[connection->peer] = NULL;
 	peer_input(
@@ -59,8 +60,13 @@ static bool on_place(
 		place->bytes = transfer_buffer(transfer, placement.buffer) + placement.offset_bytes;
 		place->unit_bytes = placement.block_bytes;
 		place->wanted = placement.wanted;
+		if (piece->id == PEER_FRAME)
+			transfer_frame_place(connection, place);
+		else
+			transfer_frames_overtaken(transfer, piece);
 		return true;
 	case SWARM_PLACE_DISCARD:
+		transfer_frame_drop(connection);
 		return true;
 	case SWARM_PLACE_VIOLATION:
 		break;
@@ -71,12 +77,17 @@ static bool on_place(
 static void on_block(
 	struct connection *connection, const struct peer_message *piece, bool discarded)
 {
-	peer_input(connection, discarded ? SWARM_IN_BLOCK_DISCARDED : SWARM_IN_BLOCK, piece);
+	if (piece->id == PEER_FRAME && !discarded)
+		transfer_frame_received(connection, piece);
+	else
+		peer_input(
+			connection, discarded ? SWARM_IN_BLOCK_DISCARDED : SWARM_IN_BLOCK, piece);
 }
 
 static void on_block_done(
 	struct connection *connection, const struct peer_message *piece, enum output_result result)
 {
+	transfer_frames_sent(connection->owner);
 	transfer_input(connection->owner,
 		&(struct swarm_input){
 			.kind = result == OUTPUT_UNREADABLE ? SWARM_IN_BLOCK_UNREADABLE
@@ -92,6 +103,7 @@ static const struct connection_ops peer_ops = {
 	.connected = on_connected,
 	.handshake = on_handshake,
 	.message = on_message,
+	.room = transfer_frame_room,
 	.place = on_place,
 	.block = on_block,
 	.block_done = on_block_done,
@@ -133,6 +145,7 @@ static void hang_up(struct transfer *transfer, const struct swarm_effect *effect
 	if (connection == NULL || connection->generation != effect->generation)
 		return;
 	transfer->peers[effect->peer] = NULL;
+	transfer_frames_forget(transfer, connection);
 	connection_close(connection);
 }
 
@@ -168,6 +181,8 @@ void transfer_apply_peer(struct transfer *transfer, const struct swarm_effect *e
 		connection_send(connection, &effect->message);
 		break;
 	case SWARM_EFFECT_SEND_BLOCK:
+		if (transfer_frames_send(transfer, connection, effect))
+			break;
 		connection_send_block(connection, &effect->message,
 			effect->buffer == SWARM_BUFFER_NONE
 				? NULL
@@ -175,7 +190,8 @@ void transfer_apply_peer(struct transfer *transfer, const struct swarm_effect *e
 					  effect->message.begin);
 		break;
 	case SWARM_EFFECT_CANCEL_SEND:
-		connection_cancel_block(connection, &effect->message);
+		if (!transfer_frames_cancel(transfer, connection, &effect->message))
+			connection_cancel_block(connection, &effect->message);
 		break;
 	default:
 		break;
@@ -221,8 +237,10 @@ void transfer_take_connection(struct transfer *transfer, struct connection *conn
 void transfer_close_peers(struct transfer *transfer)
 {
 	for (uint32_t i = 0; i < transfer->limits.peers_max; i++) {
-		if (transfer->peers[i] != NULL)
-			connection_close(transfer->peers[i]);
+		if (transfer->peers[i] == NULL)
+			continue;
+		transfer_frames_forget(transfer, transfer->peers[i]);
+		connection_close(transfer->peers[i]);
 		transfer->peers[i] = NULL;
 	}
 	transfer->dirty = NULL;
