@@ -21,7 +21,7 @@ static uint8_t bytes[BLOCK_BYTES + 4096];
 static void fill_text(void)
 {
 	for (size_t i = 0; i < BLOCK_BYTES; i++)
-		block[i] = (uint8_t)((size_t)"swarm boot\n"[i % 11] + (i >> 12) % 7);
+		block[i] = (uint8_t)((size_t) "swarm boot\n"[i % 11] + (i >> 12) % 7);
 }
 
 static void fill_random(void)
