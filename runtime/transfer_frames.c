@@ -67,11 +67,14 @@ void frame_job_abandon(struct transfer_frames *frames, enum frame_job *job)
 
 /* ---- the queue ---- */
 
+static uint32_t runs_per_piece(const struct transfer *transfer)
+{
+	return (uint32_t)u64_div_up(transfer->metainfo->piece_bytes, RUN_BYTES);
+}
+
 static uint32_t run_of(const struct transfer *transfer, const struct peer_message *block)
 {
-	uint32_t runs_per_piece = (uint32_t)u64_div_up(transfer->metainfo->piece_bytes, RUN_BYTES);
-
-	return block->index * runs_per_piece + (uint32_t)(block->begin / RUN_BYTES);
+	return block->index * runs_per_piece(transfer) + (uint32_t)(block->begin / RUN_BYTES);
 }
 
 static void enqueue(struct transfer_frames *frames, struct frame_send *send)
