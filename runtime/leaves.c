@@ -37,6 +37,7 @@ struct compare_job {
 	uint8_t *hashes; /* the layer that a peer sent */
 	uint64_t *words;
 	struct bitset equal;
+	bool in_hand; /* the buffer holds what is to be compared */
 	bool ok;
 };
 
@@ -63,6 +64,7 @@ struct leaf_reader {
 	uint8_t *bytes;	    /* of the piece, or of a run of it */
 	uint32_t run_bytes; /* at a time */
 	bool whole;	    /* runs go to their place in bytes */
+	bool in_hand;	    /* they are there already */
 };
 
 /* Hashes the piece's leaves as they lie on the device, to hashes; calls nothing else. A run that
@@ -81,8 +83,8 @@ static uint32_t read_leaves(const struct leaf_reader *reader, uint8_t (*hashes)[
 
 		if (atomic_load_explicit(&transfer->cancelled, memory_order_relaxed))
 			break;
-		if (!block_device_read(
-			    transfer->device, bytes, start + at, bytes_count, &failure)) {
+		if (!reader->in_hand && !block_device_read(transfer->device, bytes, start + at,
+						bytes_count, &failure)) {
 			log_warning("reading a piece's leaves: %s", failure.text);
 			break;
 		}
@@ -243,7 +245,8 @@ static void run_compare(struct work *work)
 		.piece = job->piece,
 		.bytes = transfer_buffer(transfer, job->buffer),
 		.run_bytes = MIB,
-		.whole = true};
+		.whole = true,
+		.in_hand = job->in_hand};
 
 	job->ok = hash_leaves_match(transfer->metainfo, job->piece,
 		(const uint8_t(*)[SHA256_BYTES])job->hashes, leaves_count);
@@ -285,7 +288,8 @@ static void compare(struct transfer *transfer, const struct swarm_effect *effect
 		.work = {.run = run_compare, .done = compare_done, .urgency = WORK_NORMAL},
 		.transfer = transfer,
 		.piece = effect->piece,
-		.buffer = effect->buffer};
+		.buffer = effect->buffer,
+		.in_hand = effect->in_hand};
 	job->hashes = memory_allocate(leaves_count, SHA256_BYTES);
 	memcpy(job->hashes, effect->message.bytes, (size_t)leaves_count * SHA256_BYTES);
 	job->words = memory_allocate(BITSET_WORDS(leaves_count), sizeof(*job->words));

@@ -83,6 +83,7 @@ struct sim_answer {
 	uint64_t flush_through;
 	uint64_t block_number; /* of a block that is being read */
 	bool read_ok;	       /* of a piece that is compared with its leaf layer */
+	bool in_hand;	       /* it is not read */
 };
 
 struct sim_node {

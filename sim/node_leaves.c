@@ -88,10 +88,11 @@ static void compared(struct sim_world *world, void *context, uint64_t unused)
 	(void)unused;
 	bitset_init(&equal, words, leaves);
 	if (answer->life == node->life) {
-		for (uint32_t i = 0; answer->read_ok && i < leaves; i++) {
+		for (uint32_t i = 0; (answer->read_ok || answer->in_hand) && i < leaves; i++) {
 			uint32_t at = granule_of(image, i);
 
-			buffer->marks[at] = sim_disk_read_granule(&node->disk, first + at);
+			if (!answer->in_hand)
+				buffer->marks[at] = sim_disk_read_granule(&node->disk, first + at);
 			if (buffer->marks[at] == image->marks[first + at])
 				bitset_set(&equal, i);
 		}
@@ -117,7 +118,8 @@ void sim_node_compare(struct sim_node *node, const struct swarm_effect *effect)
 		return;
 	node->buffers[effect->buffer].piece = effect->piece;
 	node->buffers[effect->buffer].hashing = true; /* nothing may come into it */
-	if (answer->input.ok)
+	answer->in_hand = effect->in_hand;
+	if (answer->input.ok && !effect->in_hand)
 		sim_disk_read(&node->disk, (uint64_t)effect->piece * image->piece_bytes,
 			piece_bytes, &due_ns, &answer->read_ok);
 	node->hash_free_ns = u64_max(node->hash_free_ns, due_ns) +

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "sim/tracker.h"
+#include "wire/peer_leaves.h"
 
 #define SAY_EVERY_NS	(50 * NS_PER_MS) /* garbage and greed */
 #define RECONNECT_NS	(2 * NS_PER_S)
@@ -20,7 +21,7 @@ struct bad_peer {
 const char *sim_bad_peer_name(enum sim_bad_peer kind)
 {
 	static const char *const names[] = {"liar", "staller", "half-block", "empty-handed",
-		"vanisher", "garbage", "greedy", "silent", "frame-liar"};
+		"vanisher", "garbage", "greedy", "silent", "frame-liar", "leaves-liar"};
 
 	return names[kind];
 }
@@ -229,12 +230,20 @@ static void start(struct sim_world *world, void *context, uint64_t unused)
 		speak_round(world, node, node->life);
 }
 
+static bool speaks_extensions(struct sim_node *node)
+{
+	return script_of(node)->kind == SIM_PEER_FRAME_LIAR ||
+	       script_of(node)->kind == SIM_PEER_LEAVES_LIAR;
+}
+
 /* One of ours, as it says. */
 static void say_extended(struct sim_node *node, uint32_t slot)
 {
 	struct peer_extended_handshake handshake = {
 		.request_bytes_max = (uint32_t)PEER_REQUEST_BYTES_MAX,
-		.id_frame = PEER_EXTENSION_FRAME};
+		.id_frame = script_of(node)->kind == SIM_PEER_FRAME_LIAR ? PEER_EXTENSION_FRAME : 0,
+		.id_leaves =
+			script_of(node)->kind == SIM_PEER_LEAVES_LIAR ? PEER_EXTENSION_LEAVES : 0};
 	uint8_t bytes[GARBAGE_BYTES];
 	struct peer_message words = {.id = PEER_EXTENDED,
 		.bytes = bytes,
@@ -253,14 +262,14 @@ static void greet(struct sim_node *node, uint32_t slot)
 	message->wire_bytes = PEER_HANDSHAKE_BYTES;
 	/* Fast extension, but no extension protocol: like many an old client. */
 	message->handshake->reserved[7] = 0x04;
-	if (script_of(node)->kind == SIM_PEER_FRAME_LIAR)
+	if (speaks_extensions(node))
 		message->handshake->reserved[5] = 0x10;
 	memset(message->handshake->infohash, 'i', sizeof(message->handshake->infohash));
 	snprintf((char *)message->handshake->peer_id, PEER_ID_BYTES, "-XX0001-%011u", node->number);
 	sim_send(node->slots[slot].connection, node->slots[slot].end, message);
 	say_id(node, slot,
 		script_of(node)->kind == SIM_PEER_GREEDY ? PEER_HAVE_NONE : PEER_HAVE_ALL);
-	if (script_of(node)->kind == SIM_PEER_FRAME_LIAR)
+	if (speaks_extensions(node))
 		say_extended(node, slot);
 	say_id(node, slot, PEER_UNCHOKE);
 }
@@ -321,6 +330,9 @@ static void answer_request(struct sim_node *node, uint32_t slot, const struct pe
 	case SIM_PEER_FRAME_LIAR:
 		send_frame(node, slot, request);
 		break;
+	case SIM_PEER_LEAVES_LIAR:
+		send_data(node, slot, request, false);
+		break;
 	case SIM_PEER_HALF_BLOCK:
 		if (stream->stall_offset == UINT64_MAX)
 			stream->stall_offset = stream->sent_offset + request->length / 2;
@@ -342,11 +354,39 @@ static void answer_request(struct sim_node *node, uint32_t slot, const struct pe
 	}
 }
 
+/* A leaf layer of the right size, and nothing else right about it. */
+static void answer_extended(
+	struct sim_node *node, uint32_t slot, const struct peer_message *message)
+{
+	struct peer_leaves asked;
+
+	if (script_of(node)->kind != SIM_PEER_LEAVES_LIAR ||
+		message->extended_id != PEER_EXTENSION_LEAVES ||
+		!peer_leaves_parse(&asked, message->bytes, message->bytes_count) ||
+		asked.kind != PEER_LEAVES_ASK)
+		return;
+	uint32_t piece_bytes = sim_piece_bytes(&node->world->image, asked.piece);
+	size_t bytes_count = peer_leaves_layer_bytes(piece_bytes);
+	uint8_t *bytes = sim_allocate(bytes_count, 1);
+	struct peer_message words = {.id = PEER_EXTENDED,
+		.extended_id = PEER_EXTENSION_LEAVES,
+		.bytes = bytes,
+		.bytes_count = bytes_count};
+
+	for (size_t i = 0; i < bytes_count; i++)
+		bytes[i] = (uint8_t)rng_next(&script_of(node)->rng);
+	peer_leaves_write_head(bytes, PEER_LEAVES_LAYER, asked.piece);
+	say(node, slot, &words);
+	free(bytes);
+}
+
 static void bad_received(
 	struct sim_node *node, const struct sim_end *end, struct sim_message *message)
 {
 	if (message->kind == SIM_CONTROL && message->message.id == PEER_REQUEST)
 		answer_request(node, end->slot, &message->message);
+	if (message->kind == SIM_CONTROL && message->message.id == PEER_EXTENDED)
+		answer_extended(node, end->slot, &message->message);
 	if (message->kind == SIM_BLOCK)
 		node->payload_received_bytes += message->message.length;
 }

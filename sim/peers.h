@@ -16,6 +16,7 @@ enum sim_bad_peer {
 	SIM_PEER_GREEDY,       /* requests everything, all the time, and never says a kind word */
 	SIM_PEER_SILENT,       /* takes the connection and says nothing at all */
 	SIM_PEER_FRAME_LIAR,   /* answers with frames: some do not decode, some decode to lies */
+	SIM_PEER_LEAVES_LIAR,  /* its blocks are right, its leaf layers are not */
 	SIM_BAD_PEERS_COUNT,
 };
 

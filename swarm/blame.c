@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Who sent which block, and what follows from a piece that fails its hash: a single sender is
- * banned. Of several, nobody knows who lied: the piece is fetched again from one peer alone, and
- * each of them gets only whole pieces of its own until one of those proves it honest. So the next
- * lie names the liar. Who breaks the rules in other ways is not let in again for a while.
+ * banned. Of several, the piece's leaf layer names those who lied (leaves.c). Where nobody has one,
+ * the piece is fetched again from one peer alone, and each of them gets only whole pieces of its
+ * own until one of those proves it honest: so the next lie names the liar. Who breaks the rules in
+ * other ways is not let in again for a while.
  */
 #include "swarm/engine.h"
 
@@ -43,19 +44,24 @@ void blame_involve(struct swarm *s, uint32_t buffer, uint32_t peer)
 		b->exclusive_peer = peer;
 }
 
-/* Notes that the peer has sent a block. False when there is no room for one more sender. */
-bool blame_sender(struct swarm *s, uint32_t buffer, uint32_t peer)
+/* Notes that the peer has sent a block. Its place among the senders, or SENDERS_MAX when there is
+ * no room for one more. */
+uint32_t blame_sender(struct swarm *s, uint32_t buffer, uint32_t peer)
 {
 	struct buffer *b = &s->buffers[buffer];
+	uint32_t at = find_sender(s, b, peer);
 
-	if (find_sender(s, b, peer) < SENDERS_MAX)
-		return true;
-	if (b->senders_count == SENDERS_MAX)
-		return false;
-	b->senders[b->senders_count++] = (struct sender){.peer = peer,
+	if (at < SENDERS_MAX || b->senders_count == SENDERS_MAX)
+		return at;
+	b->senders[b->senders_count] = (struct sender){.peer = peer,
 		.generation = s->peers[peer].generation,
 		.address = s->peers[peer].address};
-	return true;
+	return b->senders_count++;
+}
+
+bool blame_is_sender(const struct swarm *s, uint32_t buffer, uint32_t peer)
+{
+	return find_sender(s, &s->buffers[buffer], peer) < SENDERS_MAX;
 }
 
 void blame_good(struct swarm *s, uint32_t buffer)
@@ -153,21 +159,26 @@ void peer_offends(struct swarm *s, uint32_t peer, const char *reason)
 	peer_close(s, peer, reason);
 }
 
+/* This one sent wrong data. */
+void blame_named(struct swarm *s, const struct sender *sender)
+{
+	static const char reason[] = "it sent data that fails its digest";
+
+	ban(s, &sender->address, reason);
+	if (same_sender(s, sender, sender->peer))
+		peer_close(s, sender->peer, reason);
+}
+
 void blame_bad(struct swarm *s, uint32_t buffer)
 {
 	struct buffer *b = &s->buffers[buffer];
-	static const char reason[] = "it sent data that fails its digest";
 
-	if (b->senders_count == 0) /* all of it was read from the device */
+	if (b->senders_count == 1)
+		blame_named(s, &b->senders[0]);
+	if (b->senders_count <= 1) /* 0: all of it was read from the device */
 		return;
-	if (b->senders_count > 1) {
-		s->pieces[s->pieces[b->piece].leader].suspect = true;
-		for (uint32_t i = 0; i < b->senders_count; i++)
-			if (same_sender(s, &b->senders[i], b->senders[i].peer))
-				s->peers[b->senders[i].peer].probation = true;
-		return;
-	}
-	ban(s, &b->senders[0].address, reason);
-	if (same_sender(s, &b->senders[0], b->senders[0].peer))
-		peer_close(s, b->senders[0].peer, reason);
+	s->pieces[s->pieces[b->piece].leader].suspect = true;
+	for (uint32_t i = 0; i < b->senders_count; i++)
+		if (same_sender(s, &b->senders[i], b->senders[i].peer))
+			s->peers[b->senders[i].peer].probation = true;
 }

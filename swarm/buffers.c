@@ -190,6 +190,16 @@ void buffer_blocks_received(struct swarm *s, uint32_t buffer, uint32_t blocks_co
 	effect->buffer = buffer;
 }
 
+/* What was collected is wrong, and nobody says where. */
+void buffer_failed(struct swarm *s, uint32_t buffer)
+{
+	count_wasted(s, buffer);
+	s->buffers[buffer].state = BUFFER_FREE;
+	blame_bad(s, buffer);
+	content_dropped(s, buffer);
+	buffer_settle(s, buffer);
+}
+
 void buffer_hashed(struct swarm *s, uint32_t buffer, uint32_t piece, bool ok)
 {
 	struct buffer *b = &s->buffers[buffer];
@@ -201,11 +211,8 @@ void buffer_hashed(struct swarm *s, uint32_t buffer, uint32_t piece, bool ok)
 		b->state = BUFFER_HOLDING;
 		blame_good(s, buffer);
 		content_verified(s, piece);
-	} else {
-		count_wasted(s, buffer);
-		b->state = BUFFER_FREE;
-		blame_bad(s, buffer);
-		content_dropped(s, buffer);
+	} else if (!leaves_blame(s, buffer)) {
+		buffer_failed(s, buffer);
 	}
 	buffer_settle(s, buffer);
 }

@@ -221,6 +221,7 @@ void block_freed(struct swarm *s, uint32_t buffer, uint32_t block);
 void buffer_give_up(struct swarm *s, uint32_t buffer);
 void buffer_settle(struct swarm *s, uint32_t buffer);
 void buffer_blocks_received(struct swarm *s, uint32_t buffer, uint32_t blocks_count);
+void buffer_failed(struct swarm *s, uint32_t buffer);
 void buffers_tick(struct swarm *s);
 void buffer_hashed(struct swarm *s, uint32_t buffer, uint32_t piece, bool ok);
 
@@ -233,6 +234,7 @@ void leaves_leave(struct swarm *s, uint32_t peer);
 void leaves_tick(struct swarm *s);
 void leaves_told(struct swarm *s, uint32_t peer, const struct peer_message *message);
 void leaves_ready(struct swarm *s, uint32_t peer, const struct swarm_input *input);
+bool leaves_blame(struct swarm *s, uint32_t buffer);
 void leaves_compared(struct swarm *s, const struct swarm_input *input);
 
 /* requests.c */
@@ -294,7 +296,9 @@ void origin_tick(struct swarm *s, uint32_t peer);
 /* blame.c */
 bool blame_may_send(const struct swarm *s, uint32_t buffer, uint32_t peer);
 void blame_involve(struct swarm *s, uint32_t buffer, uint32_t peer);
-bool blame_sender(struct swarm *s, uint32_t buffer, uint32_t peer);
+uint32_t blame_sender(struct swarm *s, uint32_t buffer, uint32_t peer);
+bool blame_is_sender(const struct swarm *s, uint32_t buffer, uint32_t peer);
+void blame_named(struct swarm *s, const struct sender *sender);
 void blame_good(struct swarm *s, uint32_t buffer);
 void blame_bad(struct swarm *s, uint32_t buffer);
 bool barred(const struct swarm *s, const struct peer_address *address);

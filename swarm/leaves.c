@@ -92,6 +92,11 @@ static void give_up(struct swarm *s, uint32_t buffer, bool for_good)
 {
 	struct piece *p = &s->pieces[s->buffers[buffer].piece];
 
+	if (s->buffers[buffer].in_hand) {
+		s->layers_count--;
+		buffer_failed(s, buffer);
+		return;
+	}
 	if (for_good && ++p->layer_failures >= LAYER_FAILURES_MAX)
 		p->stale = false;
 	buffer_give_up(s, buffer);
@@ -137,6 +142,7 @@ static void layer_came(
 	effect = effect_push(s, SWARM_EFFECT_COMPARE);
 	effect->piece = b->piece;
 	effect->buffer = buffer;
+	effect->in_hand = b->in_hand;
 	effect->message.bytes = layer->hashes;
 	effect->message.bytes_count = layer->hashes_count * PEER_LEAF_HASH_BYTES;
 }
@@ -246,6 +252,75 @@ static void keep_equal(struct swarm *s, uint32_t buffer, const struct bitset *eq
 	buffer_blocks_received(s, buffer, equal_count);
 }
 
+/* Who can tell what is wrong with it? Better somebody who had no hand in it. */
+static uint32_t find_witness(const struct swarm *s, uint32_t buffer)
+{
+	const struct buffer *b = &s->buffers[buffer];
+	uint32_t found = SWARM_PEER_NONE;
+
+	for (uint32_t i = 0; i < s->peers_top; i++) {
+		if (!can_ask(s, i, b->piece))
+			continue;
+		if (!blame_is_sender(s, buffer, i))
+			return i;
+		if (b->senders_count > 1)
+			found = i;
+	}
+	return found;
+}
+
+/* A piece failed its hash. False when its leaf layer is not to be had. */
+bool leaves_blame(struct swarm *s, uint32_t buffer)
+{
+	struct buffer *b = &s->buffers[buffer];
+
+	if (!s->settings.leaves || b->senders_count == 0)
+		return false;
+	uint32_t witness = find_witness(s, buffer);
+
+	if (witness == SWARM_PEER_NONE)
+		return false;
+	if (b->senders_count == 1)
+		blame_named(s, &b->senders[0]);
+	b->in_hand = true;
+	piece_set_state(s, b->piece, SWARM_PIECE_ARRIVING);
+	ask(s, buffer, witness);
+	return true;
+}
+
+/* The wrong blocks are wanted once more, and whoever sent them is banned. */
+static void blame_unequal(struct swarm *s, uint32_t buffer, const struct bitset *equal)
+{
+	struct buffer *b = &s->buffers[buffer];
+	uint32_t before = b->blocks_received;
+	uint64_t liars = 0;
+
+	for (uint32_t i = 0; i < b->blocks_count; i++) {
+		struct block *block = buffer_block(s, buffer, i);
+
+		if (block_equal(s, equal, i))
+			continue;
+		if (!block->local) {
+			liars |= (uint64_t)1 << block->sender;
+			s->status.wasted_bytes += run_length(s, b->piece, i, 1);
+		}
+		*block = (struct block){.state = BLOCK_WANTED};
+		b->blocks_received--;
+		b->blocks_free++;
+	}
+	if (b->blocks_received == before) { /* no block is wrong, and yet it was: not their doing */
+		buffer_give_up(s, buffer);
+		return;
+	}
+	b->in_hand = false;
+	b->free_from = 0;
+	b->exclusive_peer = SWARM_PEER_NONE;
+	s->pieces[s->pieces[b->piece].leader].suspect = false;
+	for (uint32_t i = 0; i < b->senders_count; i++)
+		if ((liars >> i & 1) != 0)
+			blame_named(s, &b->senders[i]);
+}
+
 void leaves_compared(struct swarm *s, const struct swarm_input *input)
 {
 	struct buffer *b = &s->buffers[input->buffer];
@@ -270,6 +345,9 @@ void leaves_compared(struct swarm *s, const struct swarm_input *input)
 	s->layers_count--;
 	b->progress_ns = s->now_ns;
 	wake_at(s, s->now_ns + BUFFER_STUCK_NS);
-	keep_equal(s, input->buffer, input->equal);
+	if (b->in_hand)
+		blame_unequal(s, input->buffer, input->equal);
+	else
+		keep_equal(s, input->buffer, input->equal);
 	refill_all(s);
 }

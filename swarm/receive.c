@@ -186,7 +186,7 @@ static void count_received(
 }
 
 /* What was wanted of the run is here. Returns the bytes of the rest. */
-static uint32_t run_received(struct swarm *s, struct peer *p)
+static uint32_t run_received(struct swarm *s, struct peer *p, uint32_t sender)
 {
 	uint32_t buffer = p->receiving_buffer;
 	struct buffer *b = &s->buffers[buffer];
@@ -201,6 +201,7 @@ static uint32_t run_received(struct swarm *s, struct peer *p)
 		if ((p->receiving_wanted >> i & 1) == 0)
 			continue;
 		buffer_block(s, buffer, block)->state = BLOCK_RECEIVED;
+		buffer_block(s, buffer, block)->sender = (uint8_t)sender;
 		surplus_bytes -= run_length(s, b->piece, block, 1);
 		blocks_count++;
 	}
@@ -218,13 +219,16 @@ void block_arrived(struct swarm *s, uint32_t peer, const struct peer_message *me
 
 	if (!p->receiving)
 		return;
-	if (s->buffers[p->receiving_buffer].state != BUFFER_ARRIVING ||
-		!blame_sender(s, p->receiving_buffer, peer)) {
+	uint32_t sender = SENDERS_MAX;
+
+	if (s->buffers[p->receiving_buffer].state == BUFFER_ARRIVING)
+		sender = blame_sender(s, p->receiving_buffer, peer);
+	if (sender == SENDERS_MAX) {
 		receiving_abandon(s, peer);
 		count_received(s, p, message, message->length);
 	} else {
 		p->useful = true;
-		count_received(s, p, message, run_received(s, p));
+		count_received(s, p, message, run_received(s, p, sender));
 	}
 	measure(s, p, message->length, p->receiving_asked_ns);
 	refill(s, peer);

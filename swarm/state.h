@@ -69,7 +69,8 @@ struct block {
 	uint16_t holders[HOLDERS_MAX]; /* peers with an open request for it */
 	uint8_t holders_count;
 	uint8_t state;
-	bool local; /* RECEIVED from the device, by its leaf layer */
+	uint8_t sender; /* RECEIVED: among the buffer's senders */
+	bool local;	/* RECEIVED from the device, by its leaf layer */
 };
 
 struct sender {
@@ -92,6 +93,7 @@ struct buffer {
 	uint64_t progress_ns;	  /* when it was begun or last got a block */
 	uint64_t used_ns;	  /* the smallest is evicted first */
 	bool comparing;		  /* COMPARE not answered: the driver is at it */
+	bool in_hand;		  /* BUFFER_LAYER: it was collected and failed its hash */
 	uint32_t layer_peer;	  /* asked for its leaf layer */
 	uint32_t layer_generation;
 	uint32_t senders_count;

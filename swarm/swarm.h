@@ -178,9 +178,10 @@ enum swarm_effect_kind {
 	SWARM_EFFECT_LEAVES,	  /* peer, piece: make the leaf layer of a piece that is on the
 				     device; answer LEAVES, unless the peer has gone */
 	SWARM_EFFECT_COMPARE,	  /* piece, buffer, message: its bytes are a leaf layer, valid until
-				     the next swarm_handle. Is it this piece's? Read the piece's
-				     place on the device into the buffer and say which leaves of it
-				     are right; answer COMPARED. What cannot be read is not right */
+				     the next swarm_handle. Is it this piece's? Unless in_hand, read
+				     the piece's place on the device into the buffer. Say which
+				     leaves of the buffer are right; answer COMPARED. What cannot be
+				     read is not right */
 	SWARM_EFFECT_WRITE,	  /* piece, buffer: write at the piece's place; answer WRITTEN */
 	SWARM_EFFECT_WRITE_ZEROES, /* piece: make its place read as zeros; answer WRITTEN */
 	SWARM_EFFECT_FLUSH,	   /* flush_id: answer FLUSHED */
@@ -203,6 +204,7 @@ struct swarm_effect {
 	uint32_t numwant;
 	uint64_t flush_id;
 	uint64_t left_bytes;
+	bool in_hand;
 	enum announce_event event;
 	struct peer_address address;
 	struct peer_message message;

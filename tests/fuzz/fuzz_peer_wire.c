@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as what a peer sends: first byte chooses, then a handshake or a stream of messages. */
 #include "tests/fuzz/check.h"
+#include "wire/peer_leaves.h"
 #include "wire/peer_wire.h"
 
 #define MESSAGE_MAX (64 * 1024)
@@ -35,6 +36,19 @@ static void check_haves(const uint8_t *bytes, size_t bytes_count)
 		return;
 	CHECK(peer_haves_write(pieces, count, copy, sizeof(copy)) == bytes_count);
 	CHECK(memcmp(copy, bytes, bytes_count) == 0);
+}
+
+static void check_leaves(const uint8_t *bytes, size_t bytes_count)
+{
+	struct peer_leaves leaves;
+	uint8_t head[PEER_LEAVES_HEAD_BYTES];
+
+	if (!peer_leaves_parse(&leaves, bytes, bytes_count))
+		return;
+	peer_leaves_write_head(head, leaves.kind, leaves.piece);
+	CHECK(memcmp(head, bytes, sizeof(head)) == 0);
+	CHECK(leaves.hashes_count * PEER_LEAF_HASH_BYTES + sizeof(head) == bytes_count);
+	CHECK((leaves.hashes_count > 0) == (leaves.kind == PEER_LEAVES_LAYER));
 }
 
 static void check_handshake(const uint8_t *data, size_t size)
@@ -74,6 +88,9 @@ static void check_stream(const uint8_t *data, size_t size)
 			if (message.id == PEER_EXTENDED &&
 				message.extended_id == PEER_EXTENSION_HAVES)
 				check_haves(message.bytes, message.bytes_count);
+			if (message.id == PEER_EXTENDED &&
+				message.extended_id == PEER_EXTENSION_LEAVES)
+				check_leaves(message.bytes, message.bytes_count);
 		}
 		data += used;
 		size -= used;
@@ -93,6 +110,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	if (data[0] == 'h')
 		check_handshake(data + 1, size - 1);
+	else if (data[0] == 'l')
+		check_leaves(data + 1, size - 1);
 	else if (data[0] == 'x')
 		check_extended(data + 1, size - 1);
 	else

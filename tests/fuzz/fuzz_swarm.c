@@ -7,6 +7,7 @@
  * every input the engine's own counters (tests/support/engine_check.h).
  */
 #include "tests/support/engine_check.h"
+#include "wire/peer_leaves.h"
 
 #define PIECES_MAX	 24
 #define PEERS_MAX	 8
@@ -20,7 +21,15 @@
 #define STEPS_FIRST	 400
 #define STEPS_MAX	 2000
 
-enum pending_kind { PENDING_HASH, PENDING_WRITE, PENDING_FLUSH, PENDING_SEND, PENDING_ANNOUNCE };
+enum pending_kind {
+	PENDING_HASH,
+	PENDING_WRITE,
+	PENDING_FLUSH,
+	PENDING_COMPARE,
+	PENDING_SEND,
+	PENDING_LEAVES,
+	PENDING_ANNOUNCE
+};
 
 struct pending {
 	enum pending_kind kind;
@@ -98,7 +107,7 @@ static void forget_peer(struct model *m, uint32_t peer)
 	for (uint32_t i = m->pending_count; i-- > 0;) {
 		struct pending *at = &m->pending[i];
 
-		if (at->kind != PENDING_SEND || at->peer != peer)
+		if ((at->kind != PENDING_SEND && at->kind != PENDING_LEAVES) || at->peer != peer)
 			continue;
 		if (at->buffer != SWARM_BUFFER_NONE)
 			m->uses[at->buffer]--;
@@ -143,6 +152,11 @@ static void apply_disk(struct model *m, const struct swarm_effect *effect)
 		CHECK(m->uses[effect->buffer] == 0 && m->receiving[effect->buffer] == 0);
 		m->good[effect->buffer] = PIECE_NONE;
 		remember(m, effect, PENDING_HASH);
+	} else if (effect->kind == SWARM_EFFECT_COMPARE) {
+		CHECK(m->uses[effect->buffer] == 0 && m->receiving[effect->buffer] == 0);
+		CHECK(effect->message.bytes_count % PEER_LEAF_HASH_BYTES == 0);
+		m->good[effect->buffer] = PIECE_NONE;
+		remember(m, effect, PENDING_COMPARE);
 	} else if (effect->kind == SWARM_EFFECT_WRITE) {
 		CHECK(m->good[effect->buffer] != PIECE_NONE &&
 			same_content(m, m->good[effect->buffer], effect->piece));
@@ -179,6 +193,9 @@ static void apply_peer(struct model *m, const struct swarm_effect *effect)
 		if (effect->buffer != SWARM_BUFFER_NONE)
 			CHECK(same_content(m, m->good[effect->buffer], effect->message.index));
 		remember(m, effect, PENDING_SEND);
+	} else if (effect->kind == SWARM_EFFECT_LEAVES) {
+		CHECK(m->written[effect->piece]);
+		remember(m, effect, PENDING_LEAVES);
 	}
 }
 
@@ -204,6 +221,7 @@ static void drain(struct model *m)
 		CHECK(++effects_count < EFFECTS_MAX);
 		switch (effect.kind) {
 		case SWARM_EFFECT_HASH:
+		case SWARM_EFFECT_COMPARE:
 		case SWARM_EFFECT_WRITE:
 		case SWARM_EFFECT_WRITE_ZEROES:
 		case SWARM_EFFECT_FLUSH:
@@ -215,6 +233,7 @@ static void drain(struct model *m)
 		case SWARM_EFFECT_SEND:
 		case SWARM_EFFECT_SEND_BLOCK:
 		case SWARM_EFFECT_CANCEL_SEND:
+		case SWARM_EFFECT_LEAVES:
 			apply_peer(m, &effect);
 			break;
 		default:
@@ -242,12 +261,24 @@ static void lose_undurable(struct model *m)
 
 static void answer_disk(struct model *m, const struct pending *what, bool ok)
 {
-	struct swarm_input input = {
-		.piece = what->piece, .buffer = what->buffer, .flush_id = what->flush_id, .ok = ok};
+	uint64_t words[1] = {0};
+	struct bitset equal;
+	struct swarm_input input = {.piece = what->piece,
+		.buffer = what->buffer,
+		.flush_id = what->flush_id,
+		.equal = &equal,
+		.ok = ok};
 
 	if (what->kind == PENDING_HASH) {
 		input.kind = SWARM_IN_HASHED;
 		m->good[what->buffer] = ok ? what->piece : PIECE_NONE;
+	} else if (what->kind == PENDING_COMPARE) {
+		input.kind = SWARM_IN_COMPARED;
+		bitset_init(&equal, words,
+			(uint32_t)(what->message.bytes_count / PEER_LEAF_HASH_BYTES));
+		for (uint32_t leaf = 0; leaf < equal.bits_count; leaf++)
+			if (draw(m, 3) != 0)
+				bitset_set(&equal, leaf);
 	} else if (what->kind == PENDING_WRITE) {
 		input.kind = SWARM_IN_WRITTEN;
 		/* A write that was given up meanwhile counts for nothing. */
@@ -282,6 +313,14 @@ static void answer(struct model *m, uint32_t at, bool ok)
 		m->uses[what.buffer]--;
 	if (what.kind == PENDING_SEND) {
 		input.kind = draw(m, 8) == 0 ? SWARM_IN_BLOCK_UNREADABLE : SWARM_IN_BLOCK_SENT;
+		feed(m, &input);
+	} else if (what.kind == PENDING_LEAVES) {
+		uint8_t layer[PEER_LEAVES_HEAD_BYTES + PEER_LEAF_HASH_BYTES] = {0};
+
+		what.message = (struct peer_message){
+			.id = PEER_EXTENDED, .bytes = layer, .bytes_count = sizeof(layer)};
+		input.kind = SWARM_IN_LEAVES;
+		input.piece = what.piece;
 		feed(m, &input);
 	} else if (what.kind == PENDING_ANNOUNCE) {
 		input.kind = SWARM_IN_TRACKER_REPLY;
@@ -333,6 +372,19 @@ static void peer_event(struct model *m, uint32_t peer, enum swarm_input_kind kin
 	feed(m, &input);
 }
 
+/* One of our own. */
+static void introduce(struct model *m, uint32_t peer)
+{
+	struct peer_extended_handshake handshake = {.request_bytes_max = (uint32_t)PEER_BLOCK_BYTES,
+		.id_leaves = PEER_EXTENSION_LEAVES};
+	uint8_t bytes[256];
+	struct peer_message message = {.id = PEER_EXTENDED,
+		.bytes = bytes,
+		.bytes_count = peer_extended_handshake_write(&handshake, bytes, sizeof(bytes))};
+
+	peer_event(m, peer, SWARM_IN_MESSAGE, &message);
+}
+
 static void greet(struct model *m, uint32_t peer)
 {
 	struct peer_handshake handshake = {0};
@@ -353,9 +405,51 @@ static void greet(struct model *m, uint32_t peer)
 
 	if (draw(m, 2) != 0)
 		peer_event(m, peer, SWARM_IN_MESSAGE, &message);
+	if (draw(m, 2) != 0 && m->peers[peer].generation == input.generation)
+		introduce(m, peer);
 	message.id = PEER_UNCHOKE;
 	if (m->peers[peer].generation == input.generation)
 		peer_event(m, peer, SWARM_IN_MESSAGE, &message);
+}
+
+/* The piece whose layer the engine awaits from this peer, or PIECE_NONE. */
+static uint32_t layer_awaited(const struct model *m, uint32_t peer)
+{
+	for (uint32_t i = 0; i < m->buffers_count; i++) {
+		const struct buffer *b = &m->swarm->buffers[i];
+
+		if (b->state == BUFFER_LAYER && !b->comparing && b->layer_peer == peer)
+			return b->piece;
+	}
+	return PIECE_NONE;
+}
+
+/* Asks for a layer, or gives or refuses one: nearly always one that was asked for. */
+static size_t say_leaves(struct model *m, uint32_t peer, bool odd, uint8_t *bytes)
+{
+	uint32_t piece = layer_awaited(m, peer);
+	uint32_t kind = piece == PIECE_NONE ? PEER_LEAVES_ASK : PEER_LEAVES_LAYER;
+	size_t leaves_count = 0;
+
+	if (odd || draw(m, 4) == 0)
+		kind = draw(m, odd ? 4 : 3);
+	if (odd || piece == PIECE_NONE)
+		piece = draw(m, m->pieces_count + (odd ? 1 : 0));
+	if (kind == PEER_LEAVES_LAYER)
+		leaves_count = odd ? draw(m, 5) : peer_leaves_count(piece_length(m->swarm, piece));
+	peer_leaves_write_head(bytes, (enum peer_leaves_kind)kind, piece);
+	return PEER_LEAVES_HEAD_BYTES + leaves_count * PEER_LEAF_HASH_BYTES;
+}
+
+static void say_layer(struct model *m, uint32_t peer)
+{
+	uint8_t bytes[256] = {0};
+	struct peer_message message = {.id = PEER_EXTENDED,
+		.extended_id = PEER_EXTENSION_LEAVES,
+		.bytes = bytes,
+		.bytes_count = say_leaves(m, peer, draw(m, m->patience) == 0, bytes)};
+
+	peer_event(m, peer, SWARM_IN_MESSAGE, &message);
 }
 
 static void say(struct model *m, uint32_t peer)
@@ -386,10 +480,14 @@ static void say(struct model *m, uint32_t peer)
 			.requests_max = draw(m, 64),
 			.origin = draw(m, 2) != 0,
 			.id_donthave = (uint8_t)draw(m, 2),
-			.id_frame = (uint8_t)draw(m, 2)};
+			.id_frame = (uint8_t)draw(m, 2),
+			.id_leaves = (uint8_t)draw(m, 3)};
 
 		message.bytes_count =
 			peer_extended_handshake_write(&handshake, bytes, sizeof(bytes));
+	} else if (message.id == PEER_EXTENDED && draw(m, 2) != 0) {
+		message.extended_id = PEER_EXTENSION_LEAVES;
+		message.bytes_count = say_leaves(m, peer, odd, bytes);
 	} else if (message.id == PEER_EXTENDED) {
 		message.extended_id = PEER_EXTENSION_DONTHAVE;
 		be32_write(bytes, message.index);
@@ -481,6 +579,8 @@ static void peer_step(struct model *m)
 		greet(m, peer);
 	else if (p->receiving && what < 56)
 		send_rest(m, peer);
+	else if (what < 24 && !p->receiving && layer_awaited(m, peer) != PIECE_NONE)
+		say_layer(m, peer);
 	else if (what < 32 && !p->receiving)
 		send_head(m, peer);
 	else if (!p->receiving)
@@ -497,6 +597,7 @@ static void piece_step(struct model *m)
 
 	if (what < 6) {
 		input.kind = SWARM_IN_PIECE_ABSENT;
+		input.stale = draw(m, 2) != 0;
 	} else if (what < 12) {
 		input.kind = SWARM_IN_PIECE_PRESENT;
 		if (unknown)
@@ -573,7 +674,9 @@ static bool begin(struct model *m)
 	settings.limits.incoming_requests_max = 1 + draw(m, 8);
 	settings.limits.undurable_bytes_max = draw(m, 8) * PIECE_BYTES;
 	settings.limits.flush_bytes = draw(m, 4) * PIECE_BYTES;
+	settings.limits.assess_bytes_min = draw(m, 4) * PIECE_BYTES;
 	settings.origin = draw(m, 4) == 0;
+	settings.leaves = draw(m, 2) != 0;
 	settings.all_durable = draw(m, 4) == 0;
 	settings.frames = draw(m, 4) != 0;
 	m->swarm = swarm_create(&settings, &allocator);

@@ -33,6 +33,8 @@ static inline void engine_check_buffer(struct swarm *s, uint32_t at)
 		CHECK(receiving == b->receiving_count);
 		CHECK(s->pieces[b->piece].state == SWARM_PIECE_ARRIVING);
 	}
+	if (b->state == BUFFER_LAYER)
+		CHECK(s->pieces[b->piece].state == SWARM_PIECE_ARRIVING && receiving == 0);
 	if (b->state == BUFFER_HASHING)
 		CHECK(s->pieces[b->piece].state == SWARM_PIECE_VERIFYING);
 	if (b->state != BUFFER_DRAINING)
@@ -100,7 +102,7 @@ static inline void engine_check_piece(struct swarm *s, uint32_t piece)
 
 static inline void engine_check(struct swarm *s)
 {
-	uint32_t lacking = 0, durable = 0, slots = 0, seeds = 0, used = 0;
+	uint32_t lacking = 0, durable = 0, slots = 0, seeds = 0, used = 0, layers = 0;
 	uint64_t undurable = 0;
 
 	for (uint32_t piece = 0; piece < s->pieces_count; piece++) {
@@ -122,6 +124,9 @@ static inline void engine_check(struct swarm *s)
 		slots += p->unchoked;
 		seeds += p->all_seen;
 	}
+	for (uint32_t i = 0; i < s->limits.buffers_count; i++)
+		layers += s->buffers[i].state == BUFFER_LAYER;
+	CHECK(layers == s->layers_count);
 	CHECK(lacking == s->lacking_count && durable == s->durable_count);
 	CHECK(undurable == s->undurable_bytes);
 	CHECK(slots == s->slots_count && slots <= s->limits.upload_slots);

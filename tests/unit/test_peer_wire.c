@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Peer wire: every message there and back, every truncation, every wrong length. */
 #include "wire/peer_address.h"
+#include "wire/peer_leaves.h"
 #include "wire/peer_wire.h"
 
 #include <setjmp.h>
@@ -361,6 +362,30 @@ static void haves_that_make_no_sense_are_refused(void **state)
 	assert_int_equal(peer_haves_parse(read, bytes, sizeof(bytes), 1), 0);
 }
 
+static void leaf_layers_are_bounded_and_exact(void **state)
+{
+	uint8_t bytes[PEER_LEAVES_HEAD_BYTES + 2 * PEER_LEAF_HASH_BYTES] = {0};
+	struct peer_leaves leaves;
+
+	(void)state;
+	peer_leaves_write_head(bytes, PEER_LEAVES_ASK, 0x01020304);
+	assert_true(peer_leaves_parse(&leaves, bytes, PEER_LEAVES_HEAD_BYTES));
+	assert_int_equal(leaves.kind, PEER_LEAVES_ASK);
+	assert_int_equal(leaves.piece, 0x01020304);
+	assert_false(peer_leaves_parse(&leaves, bytes, PEER_LEAVES_HEAD_BYTES - 1));
+	assert_false(peer_leaves_parse(&leaves, bytes, PEER_LEAVES_HEAD_BYTES + 1));
+	peer_leaves_write_head(bytes, PEER_LEAVES_LAYER, 7);
+	assert_true(peer_leaves_parse(&leaves, bytes, sizeof(bytes)));
+	assert_int_equal(leaves.hashes_count, 2);
+	assert_ptr_equal(leaves.hashes, bytes + PEER_LEAVES_HEAD_BYTES);
+	assert_false(peer_leaves_parse(&leaves, bytes, sizeof(bytes) - 1));
+	assert_false(peer_leaves_parse(&leaves, bytes, PEER_LEAVES_HEAD_BYTES));
+	bytes[0] = PEER_LEAVES_REFUSE + 1;
+	assert_false(peer_leaves_parse(&leaves, bytes, PEER_LEAVES_HEAD_BYTES));
+	assert_int_equal(peer_leaves_layer_bytes(MIB), PEER_LEAVES_HEAD_BYTES + 64 * 32);
+	assert_int_equal(peer_leaves_layer_bytes(MIB + 1), PEER_LEAVES_HEAD_BYTES + 65 * 32);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -375,6 +400,7 @@ int main(void)
 		cmocka_unit_test(extended_handshake_round_trip),
 		cmocka_unit_test(extended_handshake_ignores_nonsense),
 		cmocka_unit_test(addresses_in_compact_form),
+		cmocka_unit_test(leaf_layers_are_bounded_and_exact),
 	};
 
 	return cmocka_run_group_tests_name("peer_wire", tests, NULL, NULL);
