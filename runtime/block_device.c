@@ -47,19 +47,6 @@ static bool range_ok(
 		device->name, (unsigned long long)offset, (unsigned long long)bytes);
 }
 
-static bool disk_read(struct block_device *device, void *buffer, uint64_t offset, size_t bytes,
-	struct failure *failure)
-{
-	struct disk *disk = disk_of(device);
-
-	if (!range_ok(device, offset, bytes, failure))
-		return false;
-	if (!fd_read_all(disk->fd, buffer, offset, bytes))
-		return failure_errno(failure, ERROR_DISK_READ, "reading %s at byte %llu",
-			device->name, (unsigned long long)offset);
-	return true;
-}
-
 /* One aligned chunk past the caches; `chunk` is aligned and holds CHUNK_BYTES. */
 static bool read_chunk_medium(
 	struct disk *disk, void *chunk, uint64_t offset, size_t bytes, struct failure *failure)
@@ -85,15 +72,13 @@ static bool read_chunk_medium(
 		disk->device.name, (unsigned long long)offset);
 }
 
-static bool disk_read_medium(struct block_device *device, void *buffer, uint64_t offset,
-	size_t bytes, struct failure *failure)
+static bool read_medium(
+	struct disk *disk, void *buffer, uint64_t offset, size_t bytes, struct failure *failure)
 {
-	struct disk *disk = disk_of(device);
+	struct block_device *device = &disk->device;
 	SCOPED(free) void *chunk = NULL;
 	uint8_t *out = buffer;
 
-	if (!range_ok(device, offset, bytes, failure))
-		return false;
 	if (posix_memalign(&chunk, DIRECT_ALIGNMENT, CHUNK_BYTES) != 0)
 		return failure_set(
 			failure, ERROR_MEMORY, "no memory to read %s back", device->name);
@@ -116,6 +101,64 @@ static bool disk_read_medium(struct block_device *device, void *buffer, uint64_t
 	return true;
 }
 
+/* Plain files know their holes. */
+static uint64_t disk_hole(struct block_device *device, uint64_t offset, uint64_t bytes)
+{
+	const struct disk *disk = disk_of(device);
+
+	if (disk->is_block)
+		return 0;
+	off_t data = lseek(disk->fd, (off_t)offset, SEEK_DATA);
+
+	if (data < 0)
+		return errno == ENXIO ? bytes : 0;
+	return u64_min(bytes, (uint64_t)data - offset);
+}
+
+static bool is_aligned(const void *buffer, uint64_t offset, size_t bytes)
+{
+	return ((uintptr_t)buffer | offset | bytes) % DIRECT_ALIGNMENT == 0;
+}
+
+static bool read_once(struct disk *disk, void *buffer, uint64_t offset, size_t bytes)
+{
+	if (disk_hole(&disk->device, offset, bytes) == bytes) {
+		memset(buffer, 0, bytes);
+		return true;
+	}
+	/* Some layers refuse what they accepted at open. */
+	if (disk->fd_direct >= 0 && is_aligned(buffer, offset, bytes) &&
+		fd_read_all(disk->fd_direct, buffer, offset, bytes))
+		return true;
+	return fd_read_all(disk->fd, buffer, offset, bytes);
+}
+
+static bool disk_read(struct block_device *device, void *buffer, uint64_t offset, size_t bytes,
+	enum read_way way, struct failure *failure)
+{
+	struct disk *disk = disk_of(device);
+	bool good = false;
+
+	if (!range_ok(device, offset, bytes, failure))
+		return false;
+	switch (way) {
+	case READ_MEDIUM:
+		return read_medium(disk, buffer, offset, bytes, failure);
+	case READ_AT_HAND:
+		return fd_read_cached(disk->fd, buffer, offset, bytes);
+	case READ_ONCE:
+		good = read_once(disk, buffer, offset, bytes);
+		break;
+	case READ_CACHED:
+		good = fd_read_all(disk->fd, buffer, offset, bytes);
+		break;
+	}
+	if (!good)
+		return failure_errno(failure, ERROR_DISK_READ, "reading %s at byte %llu",
+			device->name, (unsigned long long)offset);
+	return true;
+}
+
 static bool disk_write(struct block_device *device, const void *buffer, uint64_t offset,
 	size_t bytes, struct failure *failure)
 {
@@ -125,8 +168,7 @@ static bool disk_write(struct block_device *device, const void *buffer, uint64_t
 
 	if (!range_ok(device, offset, bytes, failure))
 		return false;
-	if (disk->fd_direct >= 0 && (uintptr_t)buffer % DIRECT_ALIGNMENT == 0 &&
-		offset % DIRECT_ALIGNMENT == 0)
+	if (disk->fd_direct >= 0 && is_aligned(buffer, offset, 0))
 		direct_bytes = bytes / DIRECT_ALIGNMENT * DIRECT_ALIGNMENT;
 	if (direct_bytes > 0 && !fd_write_all(disk->fd_direct, at, offset, direct_bytes)) {
 		/* Some layers accept the flag at open and refuse it at the first write. */
@@ -165,20 +207,6 @@ static bool zero_range(struct disk *disk, uint64_t offset, uint64_t bytes, struc
 	return true;
 }
 
-/* Plain files know their holes. */
-static uint64_t disk_hole(struct block_device *device, uint64_t offset, uint64_t bytes)
-{
-	const struct disk *disk = disk_of(device);
-
-	if (disk->is_block)
-		return 0;
-	off_t data = lseek(disk->fd, (off_t)offset, SEEK_DATA);
-
-	if (data < 0)
-		return errno == ENXIO ? bytes : 0;
-	return u64_min(bytes, (uint64_t)data - offset);
-}
-
 static bool disk_write_zeroes(
 	struct block_device *device, uint64_t offset, uint64_t bytes, struct failure *failure)
 {
@@ -198,7 +226,7 @@ static bool disk_write_zeroes(
 			break;
 		size_t part = (size_t)u64_min(CHUNK_BYTES - offset % DIRECT_ALIGNMENT, bytes);
 
-		if (!disk_read_medium(device, chunk, offset, part, failure))
+		if (!read_medium(disk, chunk, offset, part, failure))
 			return false;
 		if (!bytes_all_zero(chunk, part) && !zero_range(disk, offset, part, failure))
 			return false;
@@ -227,7 +255,6 @@ static void disk_close(struct block_device *device)
 
 static const struct block_device_ops disk_ops = {
 	.read = disk_read,
-	.read_medium = disk_read_medium,
 	.write = disk_write,
 	.write_zeroes = disk_write_zeroes,
 	.hole = disk_hole,

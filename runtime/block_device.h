@@ -15,12 +15,17 @@
 
 struct block_device;
 
+enum read_way {
+	READ_CACHED, /* it may be read again */
+	READ_ONCE,   /* it will hardly be read again: leaves nothing in a cache where that can be */
+	READ_MEDIUM, /* past every cache that this machine has over the medium */
+	READ_AT_HAND /* only if it does not block, which a false answer says, without a failure; any
+			thread, the loop's as well */
+};
+
 struct block_device_ops {
 	bool (*read)(struct block_device *device, void *buffer, uint64_t offset, size_t bytes,
-		struct failure *failure);
-	/* As read, but past every cache that this machine has over the medium. */
-	bool (*read_medium)(struct block_device *device, void *buffer, uint64_t offset,
-		size_t bytes, struct failure *failure);
+		enum read_way way, struct failure *failure);
 	bool (*write)(struct block_device *device, const void *buffer, uint64_t offset,
 		size_t bytes, struct failure *failure);
 	/* Afterwards the range reads as zeros. Leaves alone what reads as zeros already. */
@@ -45,13 +50,27 @@ struct block_device {
 static inline MUST_USE bool block_device_read(struct block_device *device, void *buffer,
 	uint64_t offset, size_t bytes, struct failure *failure)
 {
-	return device->ops->read(device, buffer, offset, bytes, failure);
+	return device->ops->read(device, buffer, offset, bytes, READ_CACHED, failure);
+}
+
+static inline MUST_USE bool block_device_read_once(struct block_device *device, void *buffer,
+	uint64_t offset, size_t bytes, struct failure *failure)
+{
+	return device->ops->read(device, buffer, offset, bytes, READ_ONCE, failure);
+}
+
+static inline MUST_USE bool block_device_read_at_hand(
+	struct block_device *device, void *buffer, uint64_t offset, size_t bytes)
+{
+	struct failure none;
+
+	return device->ops->read(device, buffer, offset, bytes, READ_AT_HAND, &none);
 }
 
 static inline MUST_USE bool block_device_read_medium(struct block_device *device, void *buffer,
 	uint64_t offset, size_t bytes, struct failure *failure)
 {
-	return device->ops->read_medium(device, buffer, offset, bytes, failure);
+	return device->ops->read(device, buffer, offset, bytes, READ_MEDIUM, failure);
 }
 
 static inline MUST_USE bool block_device_write(struct block_device *device, const void *buffer,

@@ -94,21 +94,13 @@ static bool read_allowed(
 }
 
 static bool faults_read(struct block_device *device, void *buffer, uint64_t offset, size_t bytes,
-	struct failure *failure)
+	enum read_way way, struct failure *failure)
 {
 	struct faults *faults = faults_of(device);
 
-	return read_allowed(faults, offset, bytes, failure) &&
-	       block_device_read(faults->below, buffer, offset, bytes, failure);
-}
-
-static bool faults_read_medium(struct block_device *device, void *buffer, uint64_t offset,
-	size_t bytes, struct failure *failure)
-{
-	struct faults *faults = faults_of(device);
-
-	return read_allowed(faults, offset, bytes, failure) &&
-	       block_device_read_medium(faults->below, buffer, offset, bytes, failure);
+	/* Delays and errors come on a thread that may wait. */
+	return way != READ_AT_HAND && read_allowed(faults, offset, bytes, failure) &&
+	       faults->below->ops->read(faults->below, buffer, offset, bytes, way, failure);
 }
 
 /* Remembers what the range holds before it is overwritten. Called with the lock held. */
@@ -288,7 +280,6 @@ static void faults_close(struct block_device *device)
 
 static const struct block_device_ops faults_ops = {
 	.read = faults_read,
-	.read_medium = faults_read_medium,
 	.write = faults_write,
 	.write_zeroes = faults_write_zeroes,
 	.flush = faults_flush,

@@ -3,6 +3,7 @@
 #include "runtime/block_device_fd.h"
 
 #include <errno.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 bool fd_read_all(int fd, void *buffer, uint64_t offset, size_t bytes)
@@ -45,4 +46,11 @@ bool fd_write_all(int fd, const void *buffer, uint64_t offset, size_t bytes)
 		bytes -= (size_t)put;
 	}
 	return true;
+}
+
+bool fd_read_cached(int fd, void *buffer, uint64_t offset, size_t bytes)
+{
+	struct iovec place = {buffer, bytes};
+
+	return preadv2(fd, &place, 1, (off_t)offset, RWF_NOWAIT) == (ssize_t)bytes;
 }

@@ -10,4 +10,7 @@
 MUST_USE bool fd_read_all(int fd, void *buffer, uint64_t offset, size_t bytes);
 MUST_USE bool fd_write_all(int fd, const void *buffer, uint64_t offset, size_t bytes);
 
+/* As fd_read_all, but false when not all of it lies in the page cache. */
+MUST_USE bool fd_read_cached(int fd, void *buffer, uint64_t offset, size_t bytes);
+
 #endif

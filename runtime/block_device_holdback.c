@@ -54,11 +54,18 @@ static struct split split_range(const struct holdback *holdback, uint64_t offset
 	return split;
 }
 
-typedef bool (*read_function)(struct block_device *, void *, uint64_t, size_t, struct failure *);
-
-static bool read_through(struct holdback *holdback, read_function read, void *buffer,
-	uint64_t offset, size_t bytes, struct failure *failure)
+static bool read_below(struct holdback *holdback, void *buffer, uint64_t offset, size_t bytes,
+	enum read_way way, struct failure *failure)
 {
+	struct block_device *below = holdback->below;
+
+	return bytes == 0 || below->ops->read(below, buffer, offset, bytes, way, failure);
+}
+
+static bool holdback_read(struct block_device *device, void *buffer, uint64_t offset, size_t bytes,
+	enum read_way way, struct failure *failure)
+{
+	struct holdback *holdback = holdback_of(device);
 	uint8_t *out = buffer;
 
 	pthread_rwlock_rdlock(&holdback->ram_lock);
@@ -76,31 +83,13 @@ static bool read_through(struct holdback *holdback, read_function read, void *bu
 	}
 	pthread_rwlock_unlock(&holdback->ram_lock);
 	if (committed)
-		return read(holdback->below, buffer, offset, bytes, failure);
+		return read_below(holdback, buffer, offset, bytes, way, failure);
 	uint64_t middle = split.head_bytes;
 	uint64_t after = middle + split.middle_bytes + split.tail_bytes;
 
-	return (split.middle_bytes == 0 || read(holdback->below, out + middle, offset + middle,
-						   split.middle_bytes, failure)) &&
-	       (split.after_bytes == 0 || read(holdback->below, out + after, offset + after,
-						  split.after_bytes, failure));
-}
-
-static bool holdback_read(struct block_device *device, void *buffer, uint64_t offset, size_t bytes,
-	struct failure *failure)
-{
-	struct holdback *holdback = holdback_of(device);
-
-	return read_through(holdback, holdback->below->ops->read, buffer, offset, bytes, failure);
-}
-
-static bool holdback_read_medium(struct block_device *device, void *buffer, uint64_t offset,
-	size_t bytes, struct failure *failure)
-{
-	struct holdback *holdback = holdback_of(device);
-
-	return read_through(
-		holdback, holdback->below->ops->read_medium, buffer, offset, bytes, failure);
+	return read_below(
+		       holdback, out + middle, offset + middle, split.middle_bytes, way, failure) &&
+	       read_below(holdback, out + after, offset + after, split.after_bytes, way, failure);
 }
 
 static bool wipe_ends(struct holdback *holdback, struct failure *failure)
@@ -230,7 +219,6 @@ static void holdback_close(struct block_device *device)
 
 static const struct block_device_ops holdback_ops = {
 	.read = holdback_read,
-	.read_medium = holdback_read_medium,
 	.write = holdback_write,
 	.write_zeroes = holdback_write_zeroes,
 	.hole = holdback_hole,

@@ -10,8 +10,8 @@ static bool read_run(struct piece_check *check, uint64_t offset, size_t bytes_co
 {
 	return check->medium ? block_device_read_medium(check->device, check->bytes, offset,
 				       bytes_count, &check->failure)
-			     : block_device_read(check->device, check->bytes, offset, bytes_count,
-				       &check->failure);
+			     : block_device_read_once(check->device, check->bytes, offset,
+				       bytes_count, &check->failure);
 }
 
 static void run_check(struct work *work)

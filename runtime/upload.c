@@ -125,8 +125,12 @@ struct upload_run *upload_start(struct upload_pool *pool, struct connection *con
 	run->offset = offset;
 	run->bytes_count = bytes_count;
 	run->used_bytes = 0;
-	run->reading = true;
-	workers_submit(pool->disks, &run->work);
+	run->state = UPLOAD_READY;
+	/* What the page cache has is copied here and now: it is warm when it is sent, and no thread
+	 * has to be woken. */
+	run->reading = !block_device_read_at_hand(device, run->bytes, offset, bytes_count);
+	if (run->reading)
+		workers_submit(pool->disks, &run->work);
 	return run;
 }
 

@@ -42,8 +42,9 @@ struct upload_pool *upload_pool_destroy(struct upload_pool *pool);
 /* The most that is read at a time. */
 uint32_t upload_run_bytes(const struct upload_pool *pool);
 
-/* Starts reading; connection_flush is called on the loop when it is there. NULL when all runs are
- * taken: then the connection is flushed once one is free. */
+/* Starts reading, unless it is read already (not run->reading); connection_flush is called on the
+ * loop when it is there. NULL when all runs are taken: then the connection is flushed once one is
+ * free. */
 MUST_USE struct upload_run *upload_start(struct upload_pool *pool, struct connection *connection,
 	struct block_device *device, uint64_t offset, uint32_t bytes_count);
 void upload_release(struct upload_run *run);

@@ -66,7 +66,7 @@ static uint8_t *random_bytes(size_t bytes, uint64_t seed)
 static void conformance(struct block_device *device, uint64_t range_bytes)
 {
 	uint8_t *model = random_bytes(range_bytes, 1);
-	uint8_t *out = malloc(range_bytes);
+	uint8_t *out = aligned_alloc(4096, range_bytes);
 	struct rng rng;
 
 	assert_true(block_device_write(device, model, 0, range_bytes, &failure));
@@ -95,6 +95,14 @@ static void conformance(struct block_device *device, uint64_t range_bytes)
 		assert_memory_equal(out, model + offset, bytes);
 		assert_true(block_device_read_medium(device, out, offset, bytes, &failure));
 		assert_memory_equal(out, model + offset, bytes);
+		if (block_device_read_at_hand(device, out, offset, bytes))
+			assert_memory_equal(out, model + offset, bytes);
+		if (round % 2 == 0) {
+			offset = offset / 4096 * 4096;
+			bytes = bytes / 4096 * 4096;
+		}
+		assert_true(block_device_read_once(device, out, offset, bytes, &failure));
+		assert_memory_equal(out, model + offset, bytes);
 	}
 	assert_true(block_device_flush(device, &failure));
 	assert_false(block_device_read(device, out, device->size_bytes - 1, 2, &failure));
@@ -110,6 +118,24 @@ static void file_conforms(void **state)
 	assert_int_equal(device->size_bytes, IMAGE_BYTES);
 	conformance(device, IMAGE_BYTES);
 	block_device_close(device);
+}
+
+/* What was just read lies in the page cache; what waits for a fault does not. */
+static void what_is_cached_is_at_hand(void **state)
+{
+	(void)state;
+	uint8_t *out = random_bytes(4096, 1);
+	struct block_device *device = open_file(IMAGE_BYTES);
+
+	assert_true(block_device_write(device, out, 4096, 100, &failure));
+	assert_true(block_device_read(device, out, 0, 4096, &failure));
+	assert_true(block_device_read_at_hand(device, out, 0, 4096));
+	assert_false(block_device_read_at_hand(device, out, IMAGE_BYTES, 1));
+	device = block_device_faults_open(device, "read-delay-us=1", &failure);
+	assert_non_null(device);
+	assert_false(block_device_read_at_hand(device, out, 0, 4096));
+	block_device_close(device);
+	free(out);
 }
 
 static void layers_conform(void **state)
@@ -433,6 +459,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(file_conforms),
 		TEST(layers_conform),
+		TEST(what_is_cached_is_at_hand),
 		TEST(real_block_devices_conform),
 		TEST(two_writers_of_one_file_are_refused),
 		TEST(a_file_that_is_too_small_is_refused_for_reading),
