@@ -10,8 +10,8 @@ from bench import machine, report
 from bench.machine import TOP, BenchError, say
 from bench.results import Context, Results, default_path
 
-NAMES = ("room", "many")
-EXTRA = ()
+NAMES = ("room", "many", "rack", "faults")
+EXTRA = ("profiles",)
 
 
 def parse():

@@ -72,6 +72,8 @@ class Node:
         self.line_s = None    # when it said it
         self.timeline = []    # (seconds, durable, received, sent)
         self.lives = 0
+        self.carried_bytes = 0  # received in earlier lives
+        self.awaited = True   # a run ends when all that are awaited are complete
 
 
 class Swarm:
@@ -96,6 +98,7 @@ class Swarm:
         self.selector = selectors.DefaultSelector()
         self.start = None
         self.disturbed_s = 0.0
+        self.disturbed = set()  # numbers of nodes that something was done to
         self.directories = []
         self.log = None
 
@@ -131,7 +134,21 @@ class Swarm:
         node.process.signal(9)
         node.process.wait(10)
         self.drop(node)
+        node.carried_bytes += node.last.get("bytes_received", 0)
         self.others.append(node.process)
+
+    def lose(self, node):
+        """Kills a node for good."""
+        self.kill(node)
+        node.awaited = False
+
+    def awaited(self):
+        return [node for node in self.nodes.values() if node.awaited]
+
+    def healthy(self):
+        """Nodes of ours that are there to the end and were never disturbed."""
+        return [node for node in self.awaited() if node.lives == 1 and
+                node.number not in self.foreign and node.number not in self.disturbed]
 
     def drop(self, node):
         if node.process.stdout is not None and not node.process.stdout.closed:
@@ -188,14 +205,14 @@ class Swarm:
         self.origin.timeline = []
 
     def complete(self):
-        return all(node.finish_s is not None for node in self.nodes.values())
+        return all(node.finish_s is not None for node in self.awaited())
 
     def turn(self, patience_s):
         """Reads what there is, and disturbs when it is time to. Returns false when all are complete."""
         if self.complete():
             return False
         if self.seconds() > self.limit_s:
-            late = sorted(node.number for node in self.nodes.values() if node.finish_s is None)
+            late = sorted(node.number for node in self.awaited() if node.finish_s is None)
             raise BenchError("%s: nodes %s not complete within %d s" %
                              (self.client.name, late, self.limit_s))
         self.read(patience_s)
@@ -216,7 +233,7 @@ class Swarm:
         if more == b"":
             self.drop(node)
             node.process.wait(5)
-            if node is not self.origin and node.finish_s is None:
+            if node is not self.origin and node.awaited and node.finish_s is None:
                 raise BenchError("%s: node %d ended with status %s" %
                                  (self.client_of(node).name, node.number, node.process.status))
             return
@@ -234,8 +251,8 @@ class Swarm:
             if node.first is None:
                 node.first = said
             node.last, node.line_s = said, seconds
-            node.timeline.append((round(seconds, 2), said["bytes_durable"], said["bytes_received"],
-                                  said["bytes_sent"]))
+            node.timeline.append((round(seconds, 2), said["bytes_durable"],
+                                  node.carried_bytes + said["bytes_received"], said["bytes_sent"]))
         if said["complete"] and node.finish_s is None and node is not self.origin:
             node.finish_s = seconds
 
@@ -266,13 +283,13 @@ class Swarm:
         return node.target
 
     def compare_targets(self):
-        for node in self.nodes.values():
+        for node in self.awaited():
             if run("cmp", "--bytes", str(self.image.bytes), self.image.path, self.target_file(node),
                    check=False) != "":
                 raise BenchError("%s: node %d's image DIFFERS" % (self.client.name, node.number))
 
     def row(self, cpu, before, after):
-        finish = [node.finish_s for node in self.nodes.values() if node.number not in self.foreign]
+        finish = [node.finish_s for node in self.awaited() if node.number not in self.foreign]
         ours = [node for node in self.nodes.values() if node.last]
         row = {"first_s": round(min(finish), 3), "median_s": round(statistics.median(finish), 3),
                "last_s": round(max(finish), 3),

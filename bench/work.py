@@ -66,7 +66,7 @@ class Work:
 
 def fill_of_links(swarm, shape):
     """Share of all downlinks that carried payload, second by second."""
-    most = max(node.finish_s for node in swarm.nodes.values())
+    most = max(node.finish_s for node in swarm.awaited())
     filled = []
     previous = 0.0
     for second in range(1, int(most) + 2):
