@@ -222,6 +222,8 @@ static bool start(struct foreground *foreground, struct failure *failure)
 		.trackers_count = (uint32_t)run->trackers.count,
 		.peers = peers,
 		.peers_count = (uint32_t)run->peers.count,
+		.rack = run->rack,
+		.site = run->site,
 		.memory_bytes = run->memory_bytes,
 		.memory_taken_bytes = run->holdback != NULL ? 2 * HOLDBACK_BYTES : 0,
 		.frames = run->frames,

@@ -24,6 +24,8 @@ struct transfer_run {
 	bool json;
 	bool verbose;
 	enum frames_mode frames;
+	const char *rack; /* NULL: in none */
+	const char *site;
 	uint64_t memory_bytes;
 	uint64_t seed_of_choices;
 	bool started; /* set by transfer_run: the device may have been written to */

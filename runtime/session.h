@@ -61,7 +61,9 @@ struct transfer_settings {
 	uint64_t memory_bytes;	     /* of the process (runtime/budget.h); 0: the default */
 	uint64_t memory_taken_bytes; /* of it, what the caller has used already */
 	enum frames_mode frames;     /* compressed blocks */
-	uint64_t seed_of_choices;    /* 0: random */
+	const char *rack;	     /* copied; NULL or "": in none (peer_place_valid) */
+	const char *site;
+	uint64_t seed_of_choices; /* 0: random */
 	void (*on_event)(void *context, const struct transfer_event *event);
 	void *context;
 };

@@ -220,6 +220,19 @@ static void on_stop(evutil_socket_t descriptor, short what, void *context)
 	transfer_tell(transfer, TRANSFER_STOPPED, NULL, NULL);
 }
 
+static bool place_set(char place[static PEER_PLACE_MAX + 1], const char *name, const char *what,
+	struct failure *failure)
+{
+	if (name == NULL || name[0] == '\0')
+		return true;
+	if (!peer_place_valid((const uint8_t *)name, strlen(name)))
+		return failure_set(failure, ERROR_USAGE,
+			"%s: 1 to %d printable characters without spaces are wanted", what,
+			PEER_PLACE_MAX);
+	memcpy(place, name, strlen(name) + 1);
+	return true;
+}
+
 static bool make_swarm(struct transfer *transfer, const struct transfer_settings *settings,
 	const uint32_t *tiers, struct failure *failure)
 {
@@ -249,6 +262,9 @@ static bool make_swarm(struct transfer *transfer, const struct transfer_settings
 	}
 	memcpy(swarm.infohash, metainfo->infohash, SHA1_BYTES);
 	memcpy(swarm.peer_id, transfer->peer_id, PEER_ID_BYTES);
+	if (!place_set(swarm.rack, settings->rack, "rack", failure) ||
+		!place_set(swarm.site, settings->site, "site", failure))
+		return false;
 	transfer->swarm = swarm_create(&swarm, &allocator);
 	if (transfer->swarm == NULL)
 		return failure_set(failure, ERROR_MEMORY,

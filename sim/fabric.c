@@ -49,11 +49,18 @@ uint64_t sim_pipe_pass(struct sim_pipe *pipe, uint64_t bytes, struct sim_passage
 	return wait_ns;
 }
 
-static uint32_t site_of(const struct sim_node *node)
+uint32_t sim_site_of(const struct sim_node *node)
 {
 	uint32_t rack = node->traits.rack;
 
 	return rack == SIM_RACK_NONE ? node->traits.site : node->world->racks[rack - 1].site;
+}
+
+void sim_place_write(char *name, char letter, uint32_t number)
+{
+	name[0] = '\0';
+	if (number != 0)
+		snprintf(name, PEER_PLACE_MAX + 1, "%c%u", letter, number);
 }
 
 struct sim_route sim_route_find(const struct sim_node *from, const struct sim_node *to)
@@ -63,20 +70,21 @@ struct sim_route sim_route_find(const struct sim_node *from, const struct sim_no
 	uint32_t rack_from = from->traits.rack;
 	uint32_t rack_to = to->traits.rack;
 
-	if (rack_from == rack_to && (rack_from != SIM_RACK_NONE || site_of(from) == site_of(to)))
+	if (rack_from == rack_to &&
+		(rack_from != SIM_RACK_NONE || sim_site_of(from) == sim_site_of(to)))
 		return route;
 	if (rack_from != SIM_RACK_NONE)
 		route.rack_out = &world->racks[rack_from - 1];
 	if (rack_to != SIM_RACK_NONE)
 		route.rack_in = &world->racks[rack_to - 1];
-	if (site_of(from) == site_of(to))
+	if (sim_site_of(from) == sim_site_of(to))
 		return route;
-	if (site_of(from) != SIM_SITE_NONE) {
-		route.site_out = &world->sites[site_of(from) - 1];
+	if (sim_site_of(from) != SIM_SITE_NONE) {
+		route.site_out = &world->sites[sim_site_of(from) - 1];
 		route.latency_ns += route.site_out->latency_ns;
 	}
-	if (site_of(to) != SIM_SITE_NONE) {
-		route.site_in = &world->sites[site_of(to) - 1];
+	if (sim_site_of(to) != SIM_SITE_NONE) {
+		route.site_in = &world->sites[sim_site_of(to) - 1];
 		route.latency_ns += route.site_in->latency_ns;
 	}
 	return route;

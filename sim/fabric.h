@@ -68,6 +68,10 @@ static inline bool sim_route_direct(const struct sim_route *route)
 	return route->rack_out == NULL && route->rack_in == NULL && route->site_out == NULL &&
 	       route->site_in == NULL;
 }
+/* The site that it is in, directly or by its rack; or SIM_SITE_NONE. */
+uint32_t sim_site_of(const struct sim_node *node);
+/* As the engine is told: "" for 0, else letter and number. */
+void sim_place_write(char *name, char letter, uint32_t number);
 void sim_route_count(const struct sim_route *route, uint64_t block_bytes);
 
 #endif

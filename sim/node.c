@@ -239,6 +239,10 @@ void sim_node_create_engine(struct sim_node *node)
 	};
 	struct swarm_allocator allocator = {engine_allocate, engine_release, node};
 
+	if (!node->traits.hides_place) {
+		sim_place_write(settings.rack, 'r', node->traits.rack);
+		sim_place_write(settings.site, 's', sim_site_of(node));
+	}
 	memset(settings.infohash, 'i', sizeof(settings.infohash));
 	snprintf((char *)settings.peer_id, sizeof(settings.peer_id), "-SB0001-%05u%06u",
 		node->number % 100000, (unsigned)(node->boots_count % 1000000));

@@ -37,6 +37,7 @@ struct sim_node_traits {
 	uint64_t up_queue_bytes; /* of the uplink: what is in it waits its turn, requests as well */
 	uint32_t rack;		 /* of sim_rack_add, or SIM_RACK_NONE */
 	uint32_t site;		 /* of a node in no rack */
+	bool hides_place;	 /* its engine is told of neither */
 	uint64_t hash_bytes_per_s;
 	uint64_t decode_bytes_per_s; /* of frames, on the cores that hash; 0: takes no frames */
 	uint64_t encode_bytes_per_s; /* likewise, of blocks that are not in a buffer any more */

@@ -71,6 +71,14 @@ void sim_timeline_start(struct sim_world *world);
 uint32_t sim_room(
 	struct sim_world *world, uint32_t nodes_count, const struct sim_node_traits *traits);
 
+/* sim/racked.c: a tracker, and racks of nodes_per_rack machines each, whose uplinks carry
+ * uplink_bytes_per_s (0: any rate); the origin, node 0, is one more in the first. traits.rack is
+ * set here. All boot at time 0. */
+void sim_racked(struct sim_world *world, uint32_t racks_count, uint32_t nodes_per_rack,
+	uint64_t uplink_bytes_per_s, const struct sim_node_traits *traits);
+/* "uplinks": bytes of blocks that went into racks, in percent of the image. */
+void sim_judge_uplinks(struct sim_world *world, uint64_t percent_max);
+
 /* Durable bytes of the node by its engine's account, 0 when it is off. */
 uint64_t sim_durable_bytes(const struct sim_node *node);
 /* Every piece can be read at some machine that runs, the origin aside. */

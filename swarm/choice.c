@@ -13,7 +13,7 @@ static bool may_take_from(const struct swarm *s, uint32_t buffer, uint32_t peer)
 	const struct buffer *b = &s->buffers[buffer];
 
 	return b->state == BUFFER_ARRIVING && bitset_has(&s->peers[peer].has, b->piece) &&
-	       blame_may_send(s, buffer, peer);
+	       rack_may_take(s, &s->peers[peer], b->piece) && blame_may_send(s, buffer, peer);
 }
 
 static uint32_t free_block_of(struct swarm *s, uint32_t peer, uint32_t buffer)
@@ -53,6 +53,7 @@ void peer_suggested(struct swarm *s, uint32_t peer, uint32_t piece)
 	if (!p->origin || p->suggested_count == SUGGESTED_MAX || !bitset_has(&p->has, piece))
 		return;
 	p->suggested[p->suggested_count++] = piece;
+	rack_granted(s, p, piece);
 	refill(s, peer);
 }
 
@@ -96,6 +97,17 @@ static uint32_t take_begun(struct swarm *s, uint32_t peer, uint32_t *chosen)
 	return best == SWARM_BUFFER_NONE ? BLOCK_NONE : take(s, peer, best, chosen);
 }
 
+static uint32_t choose_new(struct swarm *s, uint32_t peer)
+{
+	struct peer *p = &s->peers[peer];
+
+	if (p->distance > 0)
+		return p->startable_count > 0 ? rack_choose(s, p) : PIECE_NONE;
+	if (p->startable_count == 0 && !assess_guess(s, peer))
+		return PIECE_NONE;
+	return picker_rarest(&s->picker, &p->has, false);
+}
+
 static uint32_t take_new(struct swarm *s, uint32_t peer, uint32_t *chosen)
 {
 	struct peer *p = &s->peers[peer];
@@ -104,13 +116,14 @@ static uint32_t take_new(struct swarm *s, uint32_t peer, uint32_t *chosen)
 
 	/* Those that wait for their leaf layer give no block yet. */
 	while (block == BLOCK_NONE) {
-		if (!buffer_available(s) || (p->startable_count == 0 && !assess_guess(s, peer)))
+		if (!buffer_available(s))
 			return BLOCK_NONE;
-		uint32_t piece = picker_rarest(&s->picker, &p->has, false);
+		uint32_t piece = choose_new(s, peer);
 		uint32_t buffer = piece == PIECE_NONE ? SWARM_BUFFER_NONE : begin(s, peer, piece);
 
 		if (buffer == SWARM_BUFFER_NONE)
 			return BLOCK_NONE;
+		rack_begins(s, p, piece);
 		block = take(s, peer, buffer, chosen);
 		if (block == BLOCK_NONE && s->buffers[buffer].state != BUFFER_LAYER)
 			return BLOCK_NONE;
@@ -226,6 +239,12 @@ static uint32_t take_over(struct swarm *s, uint32_t peer, uint32_t *chosen)
 	return BLOCK_NONE;
 }
 
+/* Whether an origin is to be asked for more than it suggests. */
+static bool hungry_for(const struct swarm *s, const struct peer *origin)
+{
+	return origin->distance > 0 ? s->racks.starved : hungry(s);
+}
+
 uint32_t choose_block(struct swarm *s, uint32_t peer, uint32_t *buffer)
 {
 	struct peer *p = &s->peers[peer];
@@ -235,7 +254,7 @@ uint32_t choose_block(struct swarm *s, uint32_t peer, uint32_t *buffer)
 		block = take(s, peer, p->buffer, buffer);
 	if (block == BLOCK_NONE && p->origin)
 		block = take_suggested(s, peer, buffer);
-	if (block == BLOCK_NONE && p->origin && (p->suggested_count > 0 || !hungry(s)))
+	if (block == BLOCK_NONE && p->origin && (p->suggested_count > 0 || !hungry_for(s, p)))
 		return BLOCK_NONE;
 	if (block == BLOCK_NONE)
 		block = take_begun(s, peer, buffer);

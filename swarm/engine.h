@@ -9,7 +9,9 @@
 #ifndef SWARM_ENGINE_H
 #define SWARM_ENGINE_H
 
+#include "swarm/racks.h"
 #include "swarm/state.h"
+#include "wire/peer_roster.h"
 
 /* ---- the whole ---- */
 
@@ -23,6 +25,7 @@ enum work {
 	WORK_CONNECT = 1 << 6,
 	WORK_ANNOUNCE = 1 << 7,
 	WORK_COMPLETE = 1 << 8,
+	WORK_RACKS = 1 << 9,
 };
 
 struct announcer {
@@ -122,6 +125,8 @@ struct swarm {
 	struct climb climb;
 	uint64_t received_ns; /* the last block */
 	struct picker grants; /* origin only */
+
+	struct racks racks;
 
 	struct known_address *addresses;
 	uint32_t *address_chains;
@@ -292,6 +297,44 @@ bool origin_has_unsent(const struct swarm *s);
 bool origin_all_requested(const struct swarm *s, const struct peer *p);
 void origin_suggest(struct swarm *s, uint32_t peer);
 void origin_tick(struct swarm *s, uint32_t peer);
+
+/* places.c */
+MUST_USE bool racks_create(struct swarm *s);
+void rack_peer_reset(const struct swarm *s, struct peer *p);
+void rack_introduced(
+	struct swarm *s, uint32_t peer, const struct peer_extended_handshake *handshake);
+bool rack_alone(const struct swarm *s, const struct peer *origin);
+void rack_place(struct swarm *s, struct peer *p);
+void rack_peer_left(struct swarm *s, uint32_t peer);
+
+/* racks.c */
+void racks_recount(struct swarm *s);
+void rack_has(struct swarm *s, uint32_t peer, uint32_t piece);
+void rack_granted(struct swarm *s, const struct peer *origin, uint32_t piece);
+void rack_piece_changed(struct swarm *s, uint32_t piece);
+void rack_judge(struct swarm *s, uint32_t level, uint32_t piece);
+uint32_t rack_now_ms(const struct swarm *s);
+uint64_t rack_waited_ns(const struct swarm *s, uint32_t since_ms);
+bool rack_may_take(const struct swarm *s, const struct peer *p, uint32_t piece);
+bool rack_useful(const struct swarm *s, const struct peer *p);
+bool racks_work(struct swarm *s);
+void racks_tick(struct swarm *s);
+
+/* imports.c */
+uint32_t rack_places_count(const struct swarm *s, uint32_t level, uint32_t piece);
+bool rack_is_ours(const struct swarm *s, uint32_t level, uint32_t piece);
+uint32_t rack_find_overdue(struct swarm *s, uint32_t level);
+uint32_t rack_choose(struct swarm *s, const struct peer *p);
+void rack_begins(struct swarm *s, const struct peer *p, uint32_t piece);
+void rack_arrived(struct swarm *s, const struct peer *from);
+void rack_others_begin(struct swarm *s, uint32_t peer, uint32_t level, uint32_t piece);
+bool rack_origin_grants(struct swarm *s, const struct peer *p);
+
+/* roster.c */
+bool roster_say(struct swarm *s);
+void roster_welcome(struct swarm *s, uint32_t peer);
+void roster_fill(struct swarm *s, struct peer_message *message);
+void roster_told(struct swarm *s, uint32_t peer, const struct peer_message *message);
 
 /* blame.c */
 bool blame_may_send(const struct swarm *s, uint32_t buffer, uint32_t peer);

@@ -8,9 +8,10 @@
  */
 #include "swarm/engine.h"
 
-#define WINDOW_MAX_NS	  (100 * NS_PER_MS)
-#define WINDOW_PIECES_MAX 8 /* pieces a window, once an image has so many that it does not matter  \
-			     */
+#define WINDOW_MAX_NS (100 * NS_PER_MS)
+#define WINDOW_PIECES_MAX                                                                          \
+	8 /* pieces a window, once an image has so many that it does not matter                    \
+	   */
 #define PIECES_PER_STEP 256
 
 /* Longest wait of a piece for others: a few times what it takes for the next to come, and no wait

@@ -34,6 +34,7 @@ void peer_has(struct swarm *s, uint32_t peer, uint32_t piece)
 	count_piece(s, p, piece);
 	if (s->settings.origin)
 		origin_piece_has(s, peer, piece);
+	rack_has(s, peer, piece);
 	peer_update_interest(s, peer);
 	refill(s, peer);
 	if (p->has_count == s->pieces_count)
@@ -53,6 +54,7 @@ bool peer_has_bitfield(struct swarm *s, uint32_t peer, const uint8_t *bytes, siz
 	}
 	BITSET_FOREACH (piece, &p->has)
 		count_piece(s, p, piece);
+	racks_recount(s);
 	peer_update_interest(s, peer);
 	return true;
 }
@@ -70,6 +72,7 @@ void peer_has_all(struct swarm *s, uint32_t peer)
 	p->has_count = s->pieces_count;
 	p->useful_count = s->lacking_count;
 	p->startable_count = picker_wanted_count(&s->picker);
+	racks_recount(s);
 	peer_update_interest(s, peer);
 	peer_close_if_useless(s, peer);
 }
@@ -92,6 +95,7 @@ void peer_has_not(struct swarm *s, uint32_t peer, uint32_t piece)
 	if (s->settings.origin)
 		bitset_clear(&p->covered, piece);
 	uncount_availability(s, piece);
+	racks_recount(s);
 	p->has_count--;
 	if (piece_lacking(s, piece))
 		p->useful_count--;

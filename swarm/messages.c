@@ -95,6 +95,7 @@ static void extended_handshake(struct swarm *s, uint32_t peer, const struct peer
 		address.port = handshake.listen_port;
 		address_connected(s, &address, peer);
 	}
+	rack_introduced(s, peer, &handshake);
 	s->work |= WORK_UPLOAD;
 	refill(s, peer);
 }
@@ -117,6 +118,8 @@ static void told_extended(struct swarm *s, uint32_t peer, const struct peer_mess
 {
 	if (message->extended_id == 0) {
 		extended_handshake(s, peer, message);
+	} else if (message->extended_id == PEER_EXTENSION_ROSTER) {
+		roster_told(s, peer, message);
 	} else if (message->extended_id == PEER_EXTENSION_DONTHAVE && message->bytes_count == 4) {
 		uint32_t piece = be32_read(message->bytes);
 

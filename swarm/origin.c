@@ -148,7 +148,8 @@ void origin_suggest(struct swarm *s, uint32_t peer)
 {
 	struct peer *p = &s->peers[peer];
 
-	if (!s->settings.origin || s->seeds_count > 0 || !p->own || !p->fast || !p->unchoked)
+	if (!s->settings.origin || s->seeds_count > 0 || !p->own || !p->fast || !p->unchoked ||
+		!rack_origin_grants(s, p))
 		return;
 	while (origin_has_unsent(s) && p->grants_count < SUGGESTED_MAX && !enough_open(s, p)) {
 		uint32_t piece = picker_rarest(&s->grants, &p->covered, true);

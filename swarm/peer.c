@@ -50,7 +50,7 @@ static bool step(struct swarm *s, uint32_t peer, enum peer_event event)
 }
 
 /* Forgets everything about the last user of this number but its memory and generation. */
-static void reset(struct peer *p)
+static void reset(const struct swarm *s, struct peer *p)
 {
 	struct peer kept = {
 		.generation = p->generation,
@@ -68,6 +68,7 @@ static void reset(struct peer *p)
 	p->buffer = SWARM_BUFFER_NONE;
 	p->peer_choking = true;
 	p->request_bytes_max = PEER_BLOCK_BYTES;
+	rack_peer_reset(s, p);
 	p->requests_max = 250; /* what clients queue that do not say */
 }
 
@@ -81,7 +82,7 @@ uint32_t peer_new(struct swarm *s, const struct peer_address *address, bool outg
 		return SWARM_PEER_NONE;
 	struct peer *p = &s->peers[peer];
 
-	reset(p);
+	reset(s, p);
 	p->generation++;
 	p->address = *address;
 	p->outgoing = outgoing;
@@ -163,6 +164,7 @@ static void let_go(struct swarm *s, uint32_t peer)
 		upload_leave(s, peer);
 		origin_leave(s, peer);
 		peer_has_nothing(s, peer);
+		rack_peer_left(s, peer);
 	}
 	if (p->address_index != ADDRESS_NONE)
 		address_released(s, p->address_index, p);
@@ -310,7 +312,7 @@ void peer_update_askable(struct swarm *s, uint32_t peer)
 void peer_update_interest(struct swarm *s, uint32_t peer)
 {
 	struct peer *p = &s->peers[peer];
-	bool interested = p->useful_count > 0 && !s->disk_failed;
+	bool interested = rack_useful(s, p) && !s->disk_failed;
 
 	if (p->state != PEER_OPEN || interested == p->am_interested)
 		return;

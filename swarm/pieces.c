@@ -103,6 +103,8 @@ void piece_set_state(struct swarm *s, uint32_t piece, enum swarm_piece_state sta
 		bitset_clear(&s->have, piece);
 	if (piece_lacking(s, piece) != was_lacking)
 		count_useful(s, piece, !was_lacking);
+	if (piece_lacking(s, piece) != was_lacking)
+		rack_piece_changed(s, piece);
 	if ((state == SWARM_PIECE_DURABLE) == was_durable)
 		return;
 	if (was_durable) {

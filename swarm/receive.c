@@ -162,7 +162,7 @@ bool hungry(const struct swarm *s)
 	for (uint32_t i = 0; i < s->peers_top; i++) {
 		const struct peer *p = &s->peers[i];
 
-		if (p->state == PEER_OPEN && !p->origin && !p->snubbed && p->useful_count > 0 &&
+		if (p->state == PEER_OPEN && !p->origin && !p->snubbed && rack_useful(s, p) &&
 			(!p->peer_choking || s->now_ns < p->choked_ns + SOURCE_PATIENCE_NS))
 			return false;
 	}
@@ -231,6 +231,7 @@ void block_arrived(struct swarm *s, uint32_t peer, const struct peer_message *me
 		count_received(s, p, message, run_received(s, p, sender));
 	}
 	measure(s, p, message->length, p->receiving_asked_ns);
+	rack_arrived(s, p);
 	refill(s, peer);
 }
 

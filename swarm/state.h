@@ -18,8 +18,8 @@
 #define ALLOCATIONS_MAX	   32
 #define TRACKERS_MAX	   64
 #define BUFFER_STUCK_NS	   (20 * NS_PER_S) /* without a block, then it is begun anew */
-#define EXTENDED_BYTES_MAX 256
-#define HAVES_LOG	   128 /* a power of two, and more than PEER_HAVES_MAX */
+#define HAVES_LOG	   128		   /* a power of two, and more than PEER_HAVES_MAX */
+#define EXTENDED_BYTES_MAX 2048		   /* the longest is a roster */
 
 /* ---- pieces ---- */
 
@@ -177,6 +177,17 @@ struct peer {
 	uint32_t startable_count; /* of these, not begun */
 
 	uint32_t haves_from; /* in the log: what it was not told yet */
+
+	/* Where it is (racks.h). */
+	uint64_t places[2];	   /* keys of its rack and its site; 0: in none */
+	uint64_t member;	   /* its key among the members; 0: it has not introduced itself */
+	uint64_t news_ns;	   /* it last had a piece or began an import */
+	uint64_t importable_ns;	   /* importable_count last changed */
+	uint32_t importable_count; /* pieces that we would take from it though it is far */
+	uint8_t id_roster;
+	uint8_t distance;
+	bool near_alone; /* an origin elsewhere that serves everybody */
+	bool left_out;	 /* it cannot be relied on to pass on what it has */
 
 	/* What we asked it for. A ring, oldest first. */
 	struct request *requests;

@@ -132,7 +132,7 @@ struct swarm *swarm_create(
 	s->assessed = settings->all_durable;
 	rng_seed(&s->rng, settings->seed);
 	if (!create_buffers(s) || !create_peers(s) || !addresses_create(s) || !pieces_create(s) ||
-		!origin_create(s))
+		!origin_create(s) || !racks_create(s))
 		return swarm_destroy(s);
 	announcer_create(s);
 	slots_create(s);
@@ -180,6 +180,7 @@ static void tick(struct swarm *s)
 	peers_tick(s);
 	buffers_tick(s);
 	leaves_tick(s);
+	racks_tick(s);
 	slots_tick(s);
 	s->work |= WORK_WRITE | WORK_CONNECT | WORK_ANNOUNCE | WORK_HAVE;
 }
@@ -321,6 +322,7 @@ static bool work_once(struct swarm *s)
 		{WORK_SETTLE, durability_settle_work},
 		{WORK_HAVE, pieces_have_work},
 		{WORK_WRITE, durability_work},
+		{WORK_RACKS, racks_work},
 		{WORK_UPLOAD, uploads_work},
 		{WORK_REQUEST, requests_work},
 		{WORK_CONNECT, addresses_work},

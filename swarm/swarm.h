@@ -76,8 +76,10 @@ struct swarm_settings {
 		*zero_pieces; /* known all-zero; borrowed during swarm_create; may be NULL */
 	bool origin;	      /* the site's origin: grants each piece once before any twice */
 	bool leaves;	      /* the driver makes and compares leaf layers: hashes are SHA-256 */
-	bool all_durable;     /* everything is on the device already (seed) */
-	bool frames;	      /* the driver decodes compressed blocks: peers may send them */
+	char rack[PEER_PLACE_MAX + 1]; /* "": in none; see peer_place_valid */
+	char site[PEER_PLACE_MAX + 1];
+	bool all_durable; /* everything is on the device already (seed) */
+	bool frames;	  /* the driver decodes compressed blocks: peers may send them */
 	uint16_t listen_port;
 	uint32_t trackers_count; /* the driver keeps the URLs; the engine says index */
 	const uint32_t

@@ -17,6 +17,26 @@ static uint8_t get_extension_id(const struct ben *extensions, const char *name)
 	return id <= UINT8_MAX ? (uint8_t)id : 0;
 }
 
+bool peer_place_valid(const uint8_t *name, size_t bytes_count)
+{
+	for (size_t i = 0; i < bytes_count; i++)
+		if (name[i] <= ' ' || name[i] > '~')
+			return false;
+	return bytes_count > 0 && bytes_count <= PEER_PLACE_MAX;
+}
+
+static void get_place(
+	const struct ben *dict, const char *key, char place[static PEER_PLACE_MAX + 1])
+{
+	const uint8_t *name;
+	size_t bytes_count;
+
+	if (!ben_get_string(dict, key, &name, &bytes_count) || !peer_place_valid(name, bytes_count))
+		return;
+	memcpy(place, name, bytes_count);
+	place[bytes_count] = '\0';
+}
+
 bool peer_extended_handshake_parse(
 	struct peer_extended_handshake *handshake, const uint8_t *bytes, size_t bytes_count)
 {
@@ -35,6 +55,7 @@ bool peer_extended_handshake_parse(
 		handshake->id_pex = get_extension_id(&extensions, "ut_pex");
 		handshake->id_haves = get_extension_id(&extensions, "sb_haves");
 		handshake->id_frame = get_extension_id(&extensions, "sb_frame");
+		handshake->id_roster = get_extension_id(&extensions, "sb_roster");
 	}
 	uint32_t port = get_u32(&dict, "p");
 
@@ -42,6 +63,8 @@ bool peer_extended_handshake_parse(
 	handshake->requests_max = get_u32(&dict, "reqq");
 	handshake->request_bytes_max = get_u32(&dict, "sb_request");
 	handshake->origin = get_u32(&dict, "sb_origin") != 0;
+	get_place(&dict, "sb_rack", handshake->rack);
+	get_place(&dict, "sb_site", handshake->site);
 	handshake->upload_only = get_u32(&dict, "upload_only") != 0;
 	if (ben_get_string(&dict, "v", &client, &client_bytes))
 		printable_copy(handshake->client, sizeof(handshake->client), client, client_bytes);
@@ -65,14 +88,19 @@ size_t peer_extended_handshake_write(
 	ben_write_dict(&writer);
 	put_nonzero(&writer, "lt_donthave", handshake->id_donthave);
 	put_nonzero(&writer, "sb_frame", handshake->id_frame);
-	put_nonzero(&writer, "sb_leaves", handshake->id_leaves);
 	put_nonzero(&writer, "sb_haves", handshake->id_haves);
+	put_nonzero(&writer, "sb_leaves", handshake->id_leaves);
+	put_nonzero(&writer, "sb_roster", handshake->id_roster);
 	put_nonzero(&writer, "ut_pex", handshake->id_pex);
 	ben_write_end(&writer);
 	put_nonzero(&writer, "p", handshake->listen_port);
 	put_nonzero(&writer, "reqq", handshake->requests_max);
 	put_nonzero(&writer, "sb_origin", handshake->origin);
+	if (handshake->rack[0] != '\0')
+		ben_put_text(&writer, "sb_rack", handshake->rack);
 	put_nonzero(&writer, "sb_request", handshake->request_bytes_max);
+	if (handshake->site[0] != '\0')
+		ben_put_text(&writer, "sb_site", handshake->site);
 	put_nonzero(&writer, "upload_only", handshake->upload_only);
 	if (handshake->client[0] != '\0')
 		ben_put_text(&writer, "v", handshake->client);

@@ -24,6 +24,7 @@
 #define PEER_FRAME_HEAD_BYTES	  18 /* length, id, sub-id, index, begin, length of the block */
 #define PEER_BLOCK_HEAD_BYTES_MAX PEER_FRAME_HEAD_BYTES
 #define PEER_EXTENDED_BYTES_MAX	  (16 * KIB)
+#define PEER_PLACE_MAX		  32 /* characters of the name of a rack or a site */
 
 enum peer_message_id {
 	PEER_CHOKE = 0,
@@ -102,17 +103,20 @@ size_t peer_message_write(const struct peer_message *message, uint8_t *bytes, si
 /* BEP 10 handshake (extended id 0; docs/peer-wire.md). Ids are 0 when the peer does not offer the
  * extension. Numbers are as the peer sent them, cut to the type: the engine applies its limits. */
 struct peer_extended_handshake {
-	uint16_t listen_port;	    /* "p", 0: absent */
-	uint32_t requests_max;	    /* "reqq", 0: absent */
-	uint32_t request_bytes_max; /* "sb_request": largest request it accepts; 0: 16 KiB */
-	bool upload_only;	    /* BEP 21 */
-	bool origin;		    /* "sb_origin": this is the site's origin */
-	uint8_t id_donthave;	    /* BEP 54 "lt_donthave" */
-	uint8_t id_pex;		    /* BEP 11 "ut_pex" */
-	uint8_t id_haves;	    /* "sb_haves": it takes several HAVEs as one */
-	uint8_t id_frame;	    /* "sb_frame": it decodes frames */
-	uint8_t id_leaves;	    /* "sb_leaves": it knows leaf layers */
-	char client[64];	    /* "v", cut and made printable */
+	uint16_t listen_port;	       /* "p", 0: absent */
+	uint32_t requests_max;	       /* "reqq", 0: absent */
+	uint32_t request_bytes_max;    /* "sb_request": largest request it accepts; 0: 16 KiB */
+	bool upload_only;	       /* BEP 21 */
+	bool origin;		       /* "sb_origin": this is the site's origin */
+	uint8_t id_donthave;	       /* BEP 54 "lt_donthave" */
+	uint8_t id_pex;		       /* BEP 11 "ut_pex" */
+	uint8_t id_haves;	       /* "sb_haves": it takes several HAVEs as one */
+	uint8_t id_frame;	       /* "sb_frame": it decodes frames */
+	uint8_t id_leaves;	       /* "sb_leaves": it knows leaf layers */
+	uint8_t id_roster;	       /* "sb_roster" */
+	char rack[PEER_PLACE_MAX + 1]; /* "sb_rack", "": in none */
+	char site[PEER_PLACE_MAX + 1]; /* "sb_site", "": in none */
+	char client[64];	       /* "v", cut and made printable */
 };
 
 /* The ids by which others send us extension messages. */
@@ -122,6 +126,7 @@ enum {
 	PEER_EXTENSION_HAVES = 3,
 	PEER_EXTENSION_FRAME = 4,
 	PEER_EXTENSION_LEAVES = 5,
+	PEER_EXTENSION_ROSTER = 6,
 };
 
 /* Payload of sb_haves: the numbers of 1 to PEER_HAVES_MAX pieces, be32 each, in any order. Parsing
@@ -131,6 +136,9 @@ MUST_USE uint32_t peer_haves_parse(uint32_t pieces[static PEER_HAVES_MAX], const
 	size_t bytes_count, uint32_t pieces_count);
 /* Returns bytes written, 0 when capacity is too small. */
 size_t peer_haves_write(const uint32_t *pieces, uint32_t count, uint8_t *bytes, size_t capacity);
+
+/* The name of a rack or a site: 1 to PEER_PLACE_MAX printable characters, no space. */
+MUST_USE bool peer_place_valid(const uint8_t *name, size_t bytes_count);
 
 MUST_USE bool peer_extended_handshake_parse(
 	struct peer_extended_handshake *handshake, const uint8_t *bytes, size_t bytes_count);

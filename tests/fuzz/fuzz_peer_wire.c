@@ -2,6 +2,7 @@
 /* Any bytes as what a peer sends: first byte chooses, then a handshake or a stream of messages. */
 #include "tests/fuzz/check.h"
 #include "wire/peer_leaves.h"
+#include "wire/peer_roster.h"
 #include "wire/peer_wire.h"
 
 #define MESSAGE_MAX (64 * 1024)
@@ -49,6 +50,19 @@ static void check_leaves(const uint8_t *bytes, size_t bytes_count)
 	CHECK(memcmp(head, bytes, sizeof(head)) == 0);
 	CHECK(leaves.hashes_count * PEER_LEAF_HASH_BYTES + sizeof(head) == bytes_count);
 	CHECK((leaves.hashes_count > 0) == (leaves.kind == PEER_LEAVES_LAYER));
+}
+
+static void check_roster(const uint8_t *bytes, size_t bytes_count)
+{
+	static struct peer_roster roster;
+	uint8_t copy[ROSTER_BYTES_MAX];
+
+	if (!peer_roster_parse(&roster, bytes, bytes_count) || roster.kind == ROSTER_OTHER)
+		return;
+	size_t written = peer_roster_write(&roster, copy, sizeof(copy));
+
+	CHECK(written > 0 && written <= bytes_count);
+	CHECK(memcmp(copy, bytes, written) == 0);
 }
 
 static void check_handshake(const uint8_t *data, size_t size)
@@ -114,6 +128,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_leaves(data + 1, size - 1);
 	else if (data[0] == 'x')
 		check_extended(data + 1, size - 1);
+	else if (data[0] == 'r')
+		check_roster(data + 1, size - 1);
 	else
 		check_stream(data + 1, size - 1);
 	return 0;

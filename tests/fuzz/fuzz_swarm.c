@@ -332,6 +332,14 @@ static void answer(struct model *m, uint32_t at, bool ok)
 
 /* ---- peers ---- */
 
+/* The name of one of three places, or none: always for a share of the runs. */
+static void a_place(struct model *m, char place[static PEER_PLACE_MAX + 1], uint32_t none)
+{
+	uint32_t which = draw(m, 4 + none);
+
+	place[0] = which < 3 ? (char)('a' + which) : '\0';
+}
+
 static struct peer_address an_address(struct model *m)
 {
 	struct peer_address address = {.port = (uint16_t)(PORT_FIRST + draw(m, 4))};
@@ -480,14 +488,24 @@ static void say(struct model *m, uint32_t peer)
 			.requests_max = draw(m, 64),
 			.origin = draw(m, 2) != 0,
 			.id_donthave = (uint8_t)draw(m, 2),
+			.id_roster = (uint8_t)draw(m, 2),
 			.id_frame = (uint8_t)draw(m, 2),
 			.id_leaves = (uint8_t)draw(m, 3)};
 
+		a_place(m, handshake.rack, 0);
+		a_place(m, handshake.site, 4);
 		message.bytes_count =
 			peer_extended_handshake_write(&handshake, bytes, sizeof(bytes));
 	} else if (message.id == PEER_EXTENDED && draw(m, 2) != 0) {
 		message.extended_id = PEER_EXTENSION_LEAVES;
 		message.bytes_count = say_leaves(m, peer, odd, bytes);
+	} else if (message.id == PEER_EXTENDED && draw(m, 2) != 0) {
+		struct peer_roster roster = {.kind = ROSTER_IMPORTING,
+			.level = (uint8_t)draw(m, 3),
+			.piece = message.index};
+
+		message.extended_id = PEER_EXTENSION_ROSTER;
+		message.bytes_count = peer_roster_write(&roster, bytes, sizeof(bytes));
 	} else if (message.id == PEER_EXTENDED) {
 		message.extended_id = PEER_EXTENSION_DONTHAVE;
 		be32_write(bytes, message.index);
@@ -679,6 +697,8 @@ static bool begin(struct model *m)
 	settings.leaves = draw(m, 2) != 0;
 	settings.all_durable = draw(m, 4) == 0;
 	settings.frames = draw(m, 4) != 0;
+	a_place(m, settings.rack, 0);
+	a_place(m, settings.site, 4);
 	m->swarm = swarm_create(&settings, &allocator);
 	for (uint32_t piece = 0; piece < m->pieces_count; piece++)
 		m->written[piece] = settings.all_durable;

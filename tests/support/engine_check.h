@@ -61,6 +61,23 @@ static inline uint32_t engine_check_request(struct swarm *s, uint32_t peer, cons
 	return request_length(s, r);
 }
 
+/* A peer elsewhere: how much of what it has may be taken from it. */
+static inline void engine_check_place(struct swarm *s, const struct peer *p)
+{
+	uint32_t importable = 0;
+
+	if (p->distance == 0)
+		return;
+	const struct level *level = &s->racks.levels[p->distance - 1];
+
+	CHECK(level->active && !s->racks.due);
+	BITSET_FOREACH (piece, &level->importable) {
+		CHECK(bitset_has(&level->waiting, piece) && piece_lacking(s, piece));
+		importable += bitset_has(&p->has, piece);
+	}
+	CHECK(p->importable_count == importable);
+}
+
 static inline void engine_check_peer(struct swarm *s, uint32_t at)
 {
 	const struct peer *p = &s->peers[at];
@@ -74,7 +91,9 @@ static inline void engine_check_peer(struct swarm *s, uint32_t at)
 	}
 	CHECK(p->has_count == has && p->useful_count == useful);
 	CHECK(p->startable_count == startable);
-	CHECK(p->am_interested == (useful > 0 && !s->disk_failed));
+	if (p->distance == 0)
+		CHECK(p->am_interested == (useful > 0 && !s->disk_failed));
+	engine_check_place(s, p);
 	for (uint32_t i = 0; i < p->requests_count; i++)
 		requested_bytes += engine_check_request(s, at, request_at(s, p, i));
 	CHECK(p->requests_bytes == requested_bytes);

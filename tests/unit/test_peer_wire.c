@@ -2,6 +2,7 @@
 /* Peer wire: every message there and back, every truncation, every wrong length. */
 #include "wire/peer_address.h"
 #include "wire/peer_leaves.h"
+#include "wire/peer_roster.h"
 #include "wire/peer_wire.h"
 
 #include <setjmp.h>
@@ -238,6 +239,9 @@ static void assert_same_handshake(
 	assert_int_equal(a->id_haves, b->id_haves);
 	assert_int_equal(a->id_pex, b->id_pex);
 	assert_int_equal(a->id_frame, b->id_frame);
+	assert_int_equal(a->id_roster, b->id_roster);
+	assert_string_equal(a->rack, b->rack);
+	assert_string_equal(a->site, b->site);
 	assert_string_equal(a->client, b->client);
 }
 
@@ -251,6 +255,9 @@ static void extended_handshake_round_trip(void **state)
 		.id_donthave = PEER_EXTENSION_DONTHAVE,
 		.id_haves = PEER_EXTENSION_HAVES,
 		.id_pex = 255,
+		.id_roster = PEER_EXTENSION_ROSTER,
+		.rack = "row-7/rack-12",
+		.site = "01234567890123456789012345678901",
 		.id_frame = PEER_EXTENSION_FRAME,
 		.client = "swarmboot 1.0"};
 	struct peer_extended_handshake theirs;
@@ -283,6 +290,8 @@ static void extended_handshake_ignores_nonsense(void **state)
 		"9:sb_originli1ee10:sb_request4:many11:upload_onlyi2e1:v70:"
 		"0123456789012345678901234567890123456789012345678901234567890123456789"
 		"6:yourip4:\1\2\3\4e";
+	static const char nowhere[] =
+		"d7:sb_rack5:a b c7:sb_site33:012345678901234567890123456789012e";
 	static const char binary[] = "d1:v4:a\0\xff"
 				     "be";
 	struct peer_extended_handshake theirs;
@@ -299,10 +308,45 @@ static void extended_handshake_ignores_nonsense(void **state)
 	assert_true(theirs.upload_only);
 	assert_int_equal(strlen(theirs.client), sizeof(theirs.client) - 1);
 	assert_true(peer_extended_handshake_parse(
+		&theirs, (const uint8_t *)nowhere, sizeof(nowhere) - 1));
+	assert_string_equal(theirs.rack, "");
+	assert_string_equal(theirs.site, "");
+	assert_true(peer_extended_handshake_parse(
 		&theirs, (const uint8_t *)binary, sizeof(binary) - 1));
 	assert_string_equal(theirs.client, "a??b");
 	assert_false(peer_extended_handshake_parse(&theirs, (const uint8_t *)"le", 2));
 	assert_false(peer_extended_handshake_parse(&theirs, (const uint8_t *)"", 0));
+}
+
+static void rosters_round_trip(void **state)
+{
+	static struct peer_roster members = {.kind = ROSTER_MEMBERS};
+	static struct peer_roster again;
+	const struct peer_roster importing = {.kind = ROSTER_IMPORTING, .level = 1, .piece = 70000};
+	uint8_t bytes[ROSTER_BYTES_MAX];
+	uint8_t four[] = {10, 0, 0, 1, 0x1a, 0xe1};
+
+	(void)state;
+	assert_int_equal(peer_roster_write(&importing, bytes, sizeof(bytes)), 6);
+	assert_memory_equal(bytes, "\1\1\0\1\x11\x70", 6);
+	assert_true(peer_roster_parse(&again, bytes, 6));
+	assert_true(again.kind == ROSTER_IMPORTING && again.level == 1 && again.piece == 70000);
+	for (size_t cut = 0; cut < 6; cut++) {
+		assert_false(peer_roster_parse(&again, bytes, cut));
+		assert_int_equal(peer_roster_write(&importing, bytes, cut), 0);
+	}
+	for (uint32_t i = 0; i < ROSTER_MEMBERS_MAX; i++)
+		peer_address_from_compact4(&members.members[members.members_count++], four);
+	assert_int_equal(peer_roster_write(&members, bytes, sizeof(bytes)), ROSTER_BYTES_MAX);
+	assert_true(peer_roster_parse(&again, bytes, ROSTER_BYTES_MAX));
+	assert_int_equal(again.members_count, ROSTER_MEMBERS_MAX);
+	assert_true(peer_address_equal(&again.members[63], &members.members[63]));
+	assert_false(peer_roster_parse(&again, bytes, ROSTER_BYTES_MAX - 1));
+	assert_int_equal(peer_roster_write(&members, bytes, sizeof(bytes) - 1), 0);
+	members.members_count++;
+	assert_int_equal(peer_roster_write(&members, bytes, sizeof(bytes)), 0);
+	assert_true(peer_roster_parse(&again, (const uint8_t *)"\7later", 6));
+	assert_int_equal(again.kind, ROSTER_OTHER);
 }
 
 static void addresses_in_compact_form(void **state)
@@ -399,6 +443,7 @@ int main(void)
 		cmocka_unit_test(unknown_messages_are_skipped_whole),
 		cmocka_unit_test(extended_handshake_round_trip),
 		cmocka_unit_test(extended_handshake_ignores_nonsense),
+		cmocka_unit_test(rosters_round_trip),
 		cmocka_unit_test(addresses_in_compact_form),
 		cmocka_unit_test(leaf_layers_are_bounded_and_exact),
 	};
