@@ -250,6 +250,8 @@ uint32_t choose_block(struct swarm *s, uint32_t peer, uint32_t *buffer)
 	struct peer *p = &s->peers[peer];
 	uint32_t block = BLOCK_NONE;
 
+	if (p->distance > 0 && !rack_window_open(s))
+		return BLOCK_NONE;
 	if (p->buffer != SWARM_BUFFER_NONE)
 		block = take(s, peer, p->buffer, buffer);
 	if (block == BLOCK_NONE && p->origin)

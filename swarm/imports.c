@@ -16,8 +16,8 @@
 #define ORIGIN_WAIT_NS	 (2 * NS_PER_S) /* for its own rack to show up */
 #define PLACES_MAX	 32
 #define CANDIDATES_MAX	 128
-#define WINDOW_BYTES_MIN (256 * KIB) /* asked for outside, not yet here */
-#define WINDOW_NS	 (400 * NS_PER_MS)
+#define WINDOW_BYTES_MIN (64 * KIB) /* asked for outside, not yet here */
+#define WINDOW_NS	 (200 * NS_PER_MS)
 
 static uint64_t weight(uint64_t key, uint32_t piece)
 {
@@ -170,7 +170,7 @@ uint32_t rack_find_overdue(struct swarm *s, uint32_t at)
 
 /* Little is under way at a time: who imports shares the uplink with the rack, and what waits in it
  * holds up everybody. */
-static bool window_open(const struct swarm *s)
+bool rack_window_open(const struct swarm *s)
 {
 	uint64_t asked_bytes = 0;
 	uint64_t rate = 0;
@@ -188,10 +188,22 @@ static bool window_open(const struct swarm *s)
 
 /* The origin's place sends what it alone has; the rest comes from the others. */
 static bool better_elsewhere(
-	const struct level *level, const struct peer *p, uint32_t at, uint32_t piece)
+	const struct swarm *s, const struct peer *p, uint32_t at, uint32_t piece)
 {
+	const struct level *level = &s->racks.levels[at];
+
 	return level->origin_place != 0 && p->places[at] == level->origin_place &&
-	       bitset_has(&level->spread, piece);
+	       bitset_has(&level->spread, piece) &&
+	       (level->importer[piece] != IMPORTER_SELF ||
+		       rack_waited_ns(s, level->begun_ms[piece]) < patience_ns(level->import_ns));
+}
+
+bool rack_may_take(const struct swarm *s, const struct peer *p, uint32_t piece)
+{
+	uint32_t at = p->distance - 1U;
+
+	return p->distance == 0 || (bitset_has(&s->racks.levels[at].importable, piece) &&
+					   !better_elsewhere(s, p, at, piece));
 }
 
 uint32_t rack_choose(struct swarm *s, const struct peer *p)
@@ -202,7 +214,7 @@ uint32_t rack_choose(struct swarm *s, const struct peer *p)
 	uint32_t best = PIECE_NONE;
 	bool wrapped = false;
 
-	if (p->importable_count == 0 || !window_open(s))
+	if (p->importable_count == 0)
 		return PIECE_NONE;
 	for (uint32_t i = 0; i < CANDIDATES_MAX; i++) {
 		uint32_t piece = bitset_next_set(&level->importable, from);
@@ -212,7 +224,7 @@ uint32_t rack_choose(struct swarm *s, const struct peer *p)
 		wrapped |= piece == BITSET_NONE;
 		from = piece == BITSET_NONE ? 0 : piece + 1;
 		if (piece == BITSET_NONE || !bitset_has(&p->has, piece) ||
-			!picker_wants(&s->picker, piece) || better_elsewhere(level, p, at, piece))
+			!picker_wants(&s->picker, piece) || better_elsewhere(s, p, at, piece))
 			continue;
 		if (best == PIECE_NONE ||
 			s->picker.availability[piece] < s->picker.availability[best])

@@ -88,7 +88,8 @@ void rack_judge(struct swarm *s, uint32_t at, uint32_t piece)
 
 	if (!bitset_has(&level->spread, piece) && rack_places_count(s, at, piece) > 1) {
 		bitset_set(&level->spread, piece);
-		smooth(&level->spread_ns, rack_waited_ns(s, level->since_ms[piece]));
+		if (!s->racks.due)
+			smooth(&level->spread_ns, rack_waited_ns(s, level->since_ms[piece]));
 	}
 	set_importable(s, at, piece, rack_is_ours(s, at, piece));
 }
@@ -210,8 +211,10 @@ static void find_waiting(struct swarm *s, uint32_t at)
 				begin_waiting(s, level, piece);
 		}
 	}
-	BITSET_FOREACH (piece, &level->waiting)
+	BITSET_FOREACH (piece, &level->waiting) {
+		bitset_clear(&level->spread, piece);
 		rack_judge(s, at, piece);
+	}
 }
 
 static void count_importable(struct swarm *s, struct peer *p)
@@ -324,11 +327,6 @@ void racks_tick(struct swarm *s)
 }
 
 /* ---- what the rest of the engine asks ---- */
-
-bool rack_may_take(const struct swarm *s, const struct peer *p, uint32_t piece)
-{
-	return p->distance == 0 || bitset_has(&s->racks.levels[p->distance - 1].importable, piece);
-}
 
 /* Pieces that we would take from it. */
 bool rack_useful(const struct swarm *s, const struct peer *p)

@@ -22,7 +22,7 @@ static void judge(struct sim_world *world)
 {
 	sim_judge_uplinks(world, 330);
 	sim_judge_copies(world, 105);
-	sim_judge_ratio(world, 190);
+	sim_judge_ratio(world, 155);
 }
 
 const struct sim_scenario sim_scenario_racks_thin_core = {
