@@ -131,7 +131,8 @@ class Transmission(Rival):
                   "cache-size-mb": 64 if self.profile == "many" else 4, "ratio-limit-enabled": False}
         with open(settings + "/settings.json", "w") as file:
             json.dump(values, file)
-        return [self.program, "-g", settings, "-w", directory, "-p", str(PORT), "-M", "-et", "-D", "-U",
+        # Without stdbuf it would say seconds later that it is complete.
+        return ["stdbuf", "-o0", self.program, "-g", settings, "-w", directory, "-p", str(PORT), "-M", "-et", "-D", "-U",
                 *verify, metainfo]
 
     def seed(self, room, image, metainfo, work):

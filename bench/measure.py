@@ -33,6 +33,13 @@ class Cpu:
                 "steal_percent": round(100 * (self.steal_s - before.steal_s) / everything, 1)}
 
 
+def process_cpu_seconds(pid):
+    """CPU time that a process, still there, has taken so far."""
+    with open("/proc/%d/stat" % pid) as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
 def others_percent(seconds=1.0):
     """How busy the machine is while nothing of ours runs, steal included."""
     before = Cpu()

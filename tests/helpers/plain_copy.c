@@ -4,11 +4,15 @@
  * sender uses sendfile, the receiver throws away what comes.
  *
  *   plain_copy receive ADDRESS PORT         prints "ready", then the bytes that came
+ *   plain_copy store ADDRESS PORT TARGET    the same, but hashes (SHA-256) and writes what comes, a
+ * MiB at a time, past the page cache, and flushes: the least that an imaging agent can do
  *   plain_copy send ADDRESS PORT FILE MAX   sends the file's first MAX bytes, prints seconds until
  * the receiver has confirmed the last of them
  */
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <openssl/evp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,11 +20,11 @@
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <fcntl.h>
 #include <time.h>
 #include <unistd.h>
 
-#define PATIENCE_S 600
+#define PATIENCE_S  600
+#define CHUNK_BYTES (1u << 20)
 
 static int fail(const char *what)
 {
@@ -45,11 +49,67 @@ static bool parse_address(const char *host, const char *port, struct sockaddr_in
 	return inet_pton(AF_INET, host, &address->sin_addr) == 1;
 }
 
-static int receive_all(const struct sockaddr_in *address)
+/* Fills the chunk unless the stream ends before. */
+static ssize_t receive_chunk(int stream, uint8_t *chunk)
+{
+	size_t filled_bytes = 0;
+
+	while (filled_bytes < CHUNK_BYTES) {
+		ssize_t got_bytes =
+			recv(stream, chunk + filled_bytes, CHUNK_BYTES - filled_bytes, 0);
+
+		if (got_bytes < 0)
+			return -1;
+		if (got_bytes == 0)
+			break;
+		filled_bytes += (size_t)got_bytes;
+	}
+	return (ssize_t)filled_bytes;
+}
+
+/* Images are whole MiB here, so that every write is one that O_DIRECT takes. */
+static bool store(int stream, const char *target, uint64_t *total_bytes)
+{
+	int file = open(target, O_WRONLY | O_CLOEXEC | O_DIRECT);
+	uint8_t digest[EVP_MAX_MD_SIZE];
+	void *chunk = NULL;
+
+	if (file < 0 || posix_memalign(&chunk, 4096, CHUNK_BYTES) != 0)
+		return false;
+	for (;;) {
+		ssize_t bytes = receive_chunk(stream, chunk);
+
+		if (bytes < 0)
+			return false;
+		if (bytes == 0)
+			break;
+		if (EVP_Digest(chunk, (size_t)bytes, digest, NULL, EVP_sha256(), NULL) != 1 ||
+			pwrite(file, chunk, (size_t)bytes, (off_t)*total_bytes) != bytes)
+			return false;
+		*total_bytes += (uint64_t)bytes;
+	}
+	free(chunk);
+	return fdatasync(file) == 0 && close(file) == 0;
+}
+
+/* MSG_TRUNC: TCP drops the bytes instead of copying them. */
+static bool throw_away(int stream, uint64_t *total_bytes)
+{
+	static char buffer[CHUNK_BYTES];
+
+	for (;;) {
+		ssize_t got_bytes = recv(stream, buffer, sizeof(buffer), MSG_TRUNC);
+
+		if (got_bytes <= 0)
+			return got_bytes == 0;
+		*total_bytes += (uint64_t)got_bytes;
+	}
+}
+
+static int receive_all(const struct sockaddr_in *address, const char *target)
 {
 	const struct timeval patience = {.tv_sec = PATIENCE_S};
 	const int one = 1;
-	static char buffer[1 << 20];
 	uint64_t total_bytes = 0;
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int stream;
@@ -66,16 +126,9 @@ static int receive_all(const struct sockaddr_in *address)
 	if (stream < 0 ||
 		setsockopt(stream, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) != 0)
 		return fail("accept");
-	for (;;) {
-		/* MSG_TRUNC: TCP drops the bytes instead of copying them. */
-		ssize_t got_bytes = recv(stream, buffer, sizeof(buffer), MSG_TRUNC);
-
-		if (got_bytes < 0)
-			return fail("receive");
-		if (got_bytes == 0)
-			break;
-		total_bytes += (uint64_t)got_bytes;
-	}
+	if (target != NULL ? !store(stream, target, &total_bytes)
+			   : !throw_away(stream, &total_bytes))
+		return fail("receive");
 	if (send(stream, "k", 1, MSG_NOSIGNAL) != 1)
 		return fail("confirm");
 	printf("%" PRIu64 "\n", total_bytes);
@@ -120,9 +173,12 @@ int main(int argc, char **argv)
 
 	if (argc == 4 && strcmp(argv[1], "receive") == 0 &&
 		parse_address(argv[2], argv[3], &address))
-		return receive_all(&address);
+		return receive_all(&address, NULL);
+	if (argc == 5 && strcmp(argv[1], "store") == 0 && parse_address(argv[2], argv[3], &address))
+		return receive_all(&address, argv[4]);
 	if (argc == 6 && strcmp(argv[1], "send") == 0 && parse_address(argv[2], argv[3], &address))
 		return send_all(&address, argv[4], strtoull(argv[5], NULL, 10));
-	fprintf(stderr, "usage: plain_copy receive ADDRESS PORT | send ADDRESS PORT FILE MAX\n");
+	fprintf(stderr, "usage: plain_copy receive ADDRESS PORT | store ADDRESS PORT TARGET | send "
+			"ADDRESS PORT FILE MAX\n");
 	return 2;
 }
