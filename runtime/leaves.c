@@ -10,8 +10,9 @@
 #include "wire/peer_leaves.h"
 
 #define MAKING_MAX	 2
-#define RUN_BYTES	 (256 * KIB)
-#define CACHE_BYTES	 (256 * KIB)
+#define RUN_BYTES_MAX	 (256 * KIB)
+#define CACHE_BYTES_MAX	 (256 * KIB)
+#define CACHE_SHARE	 64 /* of the memory that there is */
 #define CACHE_LAYERS_MAX 128
 
 _Static_assert(PEER_LEAF_BYTES == MERKLE_LEAF_BYTES && PEER_LEAF_HASH_BYTES == SHA256_BYTES,
@@ -53,6 +54,7 @@ struct leaves {
 	uint32_t making_count;
 	struct kept_layer kept[CACHE_LAYERS_MAX];
 	uint32_t kept_max;
+	uint32_t run_bytes; /* read at a time: whole leaves */
 	uint64_t uses_count;
 };
 
@@ -112,8 +114,8 @@ static void run_make(struct work *work)
 		(uint8_t(*)[SHA256_BYTES])(job->payload + PEER_LEAVES_HEAD_BYTES);
 	struct leaf_reader reader = {.transfer = transfer,
 		.piece = job->piece,
-		.bytes = memory_allocate(RUN_BYTES, 1),
-		.run_bytes = RUN_BYTES};
+		.bytes = memory_allocate(transfer->leaves->run_bytes, 1),
+		.run_bytes = transfer->leaves->run_bytes};
 	uint32_t leaves_count = leaves_of(transfer, job->piece);
 
 	peer_leaves_write_head(job->payload, PEER_LEAVES_LAYER, job->piece);
@@ -318,8 +320,14 @@ void leaves_open(struct transfer *transfer)
 	struct leaves *leaves = memory_allocate(1, sizeof(*leaves));
 
 	leaves->waiting_last = &leaves->waiting;
+	uint64_t cache_bytes =
+		u64_min(CACHE_BYTES_MAX, transfer->budget.planned_bytes / CACHE_SHARE);
+	uint64_t run_leaves =
+		u64_min(RUN_BYTES_MAX, transfer->budget.check_bytes) / PEER_LEAF_BYTES;
+
 	leaves->kept_max =
-		(uint32_t)u64_min(CACHE_LAYERS_MAX, u64_max(CACHE_BYTES / layer_bytes, MAKING_MAX));
+		(uint32_t)u64_min(CACHE_LAYERS_MAX, u64_max(cache_bytes / layer_bytes, MAKING_MAX));
+	leaves->run_bytes = (uint32_t)(u64_max(run_leaves, 1) * PEER_LEAF_BYTES);
 	transfer->leaves = leaves;
 	transfer->leaves_event = evtimer_new(transfer->session->base, on_waiting, transfer);
 	if (transfer->leaves_event == NULL)
