@@ -35,7 +35,7 @@ static uint32_t take(struct swarm *s, uint32_t peer, uint32_t buffer, uint32_t *
 /* A piece that this peer has; perhaps its leaf layer first. BUFFER_NONE: there is no room now. */
 static uint32_t begin(struct swarm *s, uint32_t peer, uint32_t piece)
 {
-	if (leaves_wanted(s, peer, piece) && !leaves_room(s))
+	if (leaves_wanted(s, peer, piece) && !leaves_room(s, peer))
 		return SWARM_BUFFER_NONE;
 	uint32_t buffer = buffer_begin(s, piece);
 

@@ -232,7 +232,7 @@ void buffer_hashed(struct swarm *s, uint32_t buffer, uint32_t piece, bool ok);
 
 /* leaves.c */
 bool leaves_help(const struct swarm *s);
-bool leaves_room(const struct swarm *s);
+bool leaves_room(const struct swarm *s, uint32_t peer);
 bool leaves_wanted(const struct swarm *s, uint32_t peer, uint32_t piece);
 void leaves_ask(struct swarm *s, uint32_t buffer, uint32_t peer);
 void leaves_leave(struct swarm *s, uint32_t peer);

@@ -16,10 +16,11 @@
 
 #include "wire/peer_leaves.h"
 
-#define LAYER_PATIENCE_NS  (5 * NS_PER_S)
-#define USELESS_ROW_MAX	   8 /* layers without one equal leaf */
-#define LAYER_FAILURES_MAX 3 /* then the piece is fetched whole */
-#define SERVING_MAX	   16
+#define LAYER_PATIENCE_NS  (10 * NS_PER_S)
+#define USELESS_ROW_MAX	   8  /* layers without one equal leaf */
+#define LAYER_FAILURES_MAX 3  /* then the piece is fetched whole */
+#define SERVING_MAX	   16 /* for one peer at a time */
+#define ASKED_MAX	   12 /* of one peer at a time */
 #define UNASKED_MAX	   64
 
 static void send_leaves(struct swarm *s, uint32_t peer, enum peer_leaves_kind kind, uint32_t piece)
@@ -57,14 +58,16 @@ static void ask(struct swarm *s, uint32_t buffer, uint32_t peer)
 	b->layer_generation = s->peers[peer].generation;
 	b->progress_ns = s->now_ns;
 	s->layers_count++;
+	s->peers[peer].layers_asked_count++;
 	wake_at(s, s->now_ns + LAYER_PATIENCE_NS);
 	send_leaves(s, peer, PEER_LEAVES_ASK, b->piece);
 }
 
-/* May one more piece be begun with a layer? Half of the buffers are for blocks. */
-bool leaves_room(const struct swarm *s)
+/* May one more piece be begun with a layer from this peer? Half of the buffers are for blocks. */
+bool leaves_room(const struct swarm *s, uint32_t peer)
 {
-	return s->layers_count < u64_max(1, s->limits.buffers_count / 2);
+	return s->layers_count < u64_max(1, s->limits.buffers_count / 2) &&
+	       s->peers[peer].layers_asked_count < ASKED_MAX;
 }
 
 /* Is the layer of this piece wanted before its blocks, from this peer? */
@@ -85,6 +88,17 @@ static bool is_asked(const struct swarm *s, const struct buffer *b, uint32_t pee
 {
 	return b->state == BUFFER_LAYER && !b->comparing && b->layer_peer == peer &&
 	       b->layer_generation == s->peers[peer].generation;
+}
+
+/* An answer has come, or none is awaited any more. */
+static void answered(struct swarm *s, const struct buffer *b)
+{
+	struct peer *p = &s->peers[b->layer_peer];
+
+	if (p->generation != b->layer_generation)
+		return;
+	p->layers_asked_count--;
+	refill(s, b->layer_peer);
 }
 
 /* No layer will come. */
@@ -116,10 +130,12 @@ void leaves_tick(struct swarm *s)
 
 		if (b->state != BUFFER_LAYER || b->comparing)
 			continue;
-		if (s->now_ns >= b->progress_ns + LAYER_PATIENCE_NS)
-			give_up(s, i, true);
-		else
+		if (s->now_ns < b->progress_ns + LAYER_PATIENCE_NS) {
 			wake_at(s, b->progress_ns + LAYER_PATIENCE_NS);
+			continue;
+		}
+		answered(s, b);
+		give_up(s, i, true);
 	}
 }
 
@@ -135,6 +151,7 @@ static void layer_came(
 		peer_offends(s, peer, "a leaf layer of another size");
 		return;
 	}
+	answered(s, b);
 	s->status.layer_bytes += layer->hashes_count * PEER_LEAF_HASH_BYTES;
 	s->peers[peer].useful = true;
 	s->received_ns = s->now_ns;
@@ -190,6 +207,7 @@ void leaves_told(struct swarm *s, uint32_t peer, const struct peer_message *mess
 	} else if (told.kind == PEER_LEAVES_LAYER) {
 		layer_came(s, peer, buffer, &told);
 	} else {
+		answered(s, &s->buffers[buffer]);
 		give_up(s, buffer, true);
 	}
 }

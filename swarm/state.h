@@ -167,6 +167,7 @@ struct peer {
 	uint8_t id_frame;  /* 0: it takes blocks only as they are */
 	uint8_t id_leaves; /* 0: it knows no leaf layers */
 	uint32_t layers_serving_count;
+	uint32_t layers_asked_count;
 	uint32_t layers_unasked_count;
 	uint32_t request_bytes_max;
 	uint32_t requests_max; /* what it says it queues */

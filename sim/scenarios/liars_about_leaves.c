@@ -9,9 +9,11 @@ static void build(struct sim_world *world)
 	sim_image_make(world, 64 * MIB, MIB, 0, 0);
 	sim_node_traits_default(&traits);
 	sim_room(world, 0, &traits);
+	world->nodes[0]->disk.traits.read_bytes_per_s = 100 * MIB; /* layers take a while */
 	sim_bad_peer_add(world, SIM_PEER_LEAVES_LIAR, &traits, 0);
 	sim_bad_peer_add(world, SIM_PEER_LEAVES_LIAR, &traits, 0);
 	traits.holds_image = true;
+	traits.limits.buffers_count = 120; /* more than may be asked of one peer */
 	struct sim_node *node = sim_node_add(world, "stale", &traits);
 
 	world->tally[0] = sim_disk_drift(&node->disk, 20, 3);
