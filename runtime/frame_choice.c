@@ -6,11 +6,22 @@
 
 #define MISSES_PATIENCE 4 /* so many in a row, and most blocks go as they are */
 #define MISSES_SKIPPED	7 /* after each further one */
+#define RATIO_USUAL	3 /* by which blocks of file systems shrink */
+#define LEVEL_UNKNOWN	1 /* of the table: while nothing is known about the link */
 
-void frame_choice_open(struct frame_choice *choice, enum frames_mode mode, uint32_t threads_count,
-	uint32_t runs_count)
+/* The hardest first. The rates are those of an ordinary core, until there are better ones. */
+static const struct {
+	int level;
+	uint64_t rate_bytes_per_s;
+} levels[FRAME_LEVELS_COUNT] = {{6, 60 * MIB}, {3, 200 * MIB}, {1, 300 * MIB}};
+
+void frame_choice_open(struct frame_choice *choice, enum frames_mode mode, bool hardest,
+	uint32_t threads_count, uint32_t runs_count)
 {
-	*choice = (struct frame_choice){.mode = mode, .threads_count = threads_count};
+	*choice = (struct frame_choice){
+		.mode = mode, .hardest = hardest, .threads_count = threads_count};
+	for (size_t i = 0; i < FRAME_LEVELS_COUNT; i++)
+		choice->rates[i] = levels[i].rate_bytes_per_s;
 	choice->dull_words = memory_allocate(BITSET_WORDS(runs_count), sizeof(uint64_t));
 	bitset_init(&choice->dull, choice->dull_words, runs_count);
 }
@@ -21,30 +32,40 @@ void frame_choice_close(struct frame_choice *choice)
 	*choice = (struct frame_choice){0};
 }
 
-/* Raw blocks leave at the link's rate; compressed ones at the rate at which they are made, which
- * all peers that wait share. */
-static bool link_outruns(
-	const struct frame_choice *choice, uint64_t link_bytes_per_s, uint32_t waiting_count)
+/* Blocks as they are leave at the link's rate; frames at the rate at which they are made, which all
+ * peers that wait share, and which fills the link when it is larger by what blocks shrink. */
+static int level_for(const struct frame_choice *choice, uint64_t link_bytes_per_s)
 {
-	return link_bytes_per_s * waiting_count > choice->rate_bytes_per_s * choice->threads_count;
+	size_t first = choice->hardest ? 0 : LEVEL_UNKNOWN;
+
+	if (link_bytes_per_s == 0)
+		return levels[LEVEL_UNKNOWN].level;
+	for (size_t i = first; i < FRAME_LEVELS_COUNT; i++)
+		if (link_bytes_per_s * RATIO_USUAL <= choice->rates[i] * choice->threads_count)
+			return levels[i].level;
+	if (choice->mode == FRAMES_ALWAYS)
+		return levels[LEVEL_UNKNOWN].level;
+	if (link_bytes_per_s <= choice->rates[FRAME_LEVELS_COUNT - 1] * choice->threads_count)
+		return levels[FRAME_LEVELS_COUNT - 1].level;
+	return 0;
 }
 
-bool frame_choice_compress(struct frame_choice *choice, uint32_t run, uint64_t link_bytes_per_s,
+int frame_choice_level(struct frame_choice *choice, uint32_t run, uint64_t link_bytes_per_s,
 	uint32_t waiting_count)
 {
+	int level;
+
 	if (choice->mode == FRAMES_OFF || bitset_has(&choice->dull, run))
-		return false;
-	if (choice->mode == FRAMES_AUTO && choice->rate_bytes_per_s > 0 &&
-		link_outruns(choice, link_bytes_per_s, waiting_count))
-		return false;
-	if (choice->skips_left > 0) {
+		return 0;
+	level = level_for(choice, link_bytes_per_s * waiting_count);
+	if (level != 0 && choice->skips_left > 0) {
 		choice->skips_left--;
-		return false;
+		return 0;
 	}
-	return true;
+	return level;
 }
 
-void frame_choice_learn(struct frame_choice *choice, uint32_t run, uint32_t block_bytes,
+void frame_choice_learn(struct frame_choice *choice, int level, uint32_t run, uint32_t block_bytes,
 	uint64_t took_ns, bool smaller)
 {
 	uint64_t rate = block_bytes * NS_PER_S / u64_max(took_ns, 1);
@@ -56,7 +77,7 @@ void frame_choice_learn(struct frame_choice *choice, uint32_t run, uint32_t bloc
 		return;
 	}
 	choice->misses_row = 0;
-	choice->rate_bytes_per_s = choice->rate_bytes_per_s == 0
-					   ? u64_max(rate, 1)
-					   : (7 * choice->rate_bytes_per_s + rate + 7) / 8;
+	for (size_t i = 0; i < FRAME_LEVELS_COUNT; i++)
+		if (levels[i].level == level)
+			choice->rates[i] = (7 * choice->rates[i] + rate + 7) / 8;
 }

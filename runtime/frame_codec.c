@@ -18,17 +18,15 @@ struct contexts {
 };
 
 struct frame_codec {
-	int level;
 	pthread_mutex_t mutex; /* guards the rest */
 	struct contexts encoders;
 	struct contexts decoders;
 };
 
-struct frame_codec *frame_codec_create(int level)
+struct frame_codec *frame_codec_create(void)
 {
 	struct frame_codec *codec = memory_allocate(1, sizeof(*codec));
 
-	codec->level = level;
 	pthread_mutex_init(&codec->mutex, NULL);
 	return codec;
 }
@@ -75,8 +73,8 @@ uint32_t frame_bytes_worth(uint32_t block_bytes)
 	return block_bytes - block_bytes / WORTH_SHARE - 1;
 }
 
-uint32_t frame_encode(struct frame_codec *codec, uint8_t *frame, uint32_t frame_bytes_max,
-	const uint8_t *block, uint32_t block_bytes)
+uint32_t frame_encode(struct frame_codec *codec, int level, uint8_t *frame,
+	uint32_t frame_bytes_max, const uint8_t *block, uint32_t block_bytes)
 {
 	ZSTD_CCtx *context = context_take(codec, &codec->encoders);
 
@@ -85,8 +83,8 @@ uint32_t frame_encode(struct frame_codec *codec, uint8_t *frame, uint32_t frame_
 	if (context == NULL)
 		memory_exhausted(0);
 
-	size_t bytes_count = ZSTD_compressCCtx(
-		context, frame, frame_bytes_max, block, block_bytes, codec->level);
+	size_t bytes_count =
+		ZSTD_compressCCtx(context, frame, frame_bytes_max, block, block_bytes, level);
 
 	if (!context_put(codec, &codec->encoders, context))
 		ZSTD_freeCCtx(context);
@@ -100,7 +98,7 @@ bool frame_promising(struct frame_codec *codec, const uint8_t *block, uint32_t b
 	if (block_bytes < 2 * SAMPLES * SAMPLE_BYTES)
 		return true;
 	for (uint32_t i = 0; i < SAMPLES; i++)
-		if (frame_encode(codec, frame, frame_bytes_worth(SAMPLE_BYTES),
+		if (frame_encode(codec, 1, frame, frame_bytes_worth(SAMPLE_BYTES),
 			    block + (block_bytes - SAMPLE_BYTES) / (SAMPLES - 1) * i,
 			    SAMPLE_BYTES) > 0)
 			return true;

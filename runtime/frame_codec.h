@@ -10,7 +10,7 @@
 
 struct frame_codec;
 
-MUST_USE struct frame_codec *frame_codec_create(int level);
+MUST_USE struct frame_codec *frame_codec_create(void);
 /* Nothing may be in a call. Accepts NULL, returns NULL. */
 struct frame_codec *frame_codec_destroy(struct frame_codec *codec);
 
@@ -18,8 +18,8 @@ struct frame_codec *frame_codec_destroy(struct frame_codec *codec);
 uint32_t frame_bytes_worth(uint32_t block_bytes);
 
 /* The frame's bytes; 0 when it does not fit into frame_bytes_max. */
-uint32_t frame_encode(struct frame_codec *codec, uint8_t *frame, uint32_t frame_bytes_max,
-	const uint8_t *block, uint32_t block_bytes);
+uint32_t frame_encode(struct frame_codec *codec, int level, uint8_t *frame,
+	uint32_t frame_bytes_max, const uint8_t *block, uint32_t block_bytes);
 
 /* True when samples of the block become so much smaller that the whole might. */
 MUST_USE bool frame_promising(

@@ -8,8 +8,6 @@
 #include "runtime/memory.h"
 
 #define FRAME_BLOCK_BYTES_MIN 4096
-#define LEVEL_ORIGIN	      3 /* each block once, for everybody */
-#define LEVEL_OTHERS	      1
 #define ENCODERS	      2 /* of a session's threads */
 #define IN_WORK_MAX	      (2 * ENCODERS)
 #define QUEUED_MAX	      2 /* blocks that a connection has queued, and more are compressed */
@@ -25,6 +23,7 @@ struct frame_send {
 	const uint8_t *source; /* in a piece buffer; NULL: read from the device */
 	struct frame *frame;   /* where it goes, once in work */
 	enum frame_job job;
+	int level;
 	bool in_work;
 	bool cancelled;
 	bool doubtful;
@@ -152,7 +151,7 @@ static void run_encode(struct work *work)
 	}
 	if (!send->unreadable &&
 		(!send->doubtful || frame_promising(frames->codec, block, send->message.length)))
-		send->frame_bytes = frame_encode(frames->codec, send->frame->bytes,
+		send->frame_bytes = frame_encode(frames->codec, send->level, send->frame->bytes,
 			send->frame->bytes_count, block, send->message.length);
 	send->took_ns = clock_now_ns() - begin_ns;
 	frame_job_end(frames, &send->job);
@@ -163,8 +162,8 @@ static void deliver(
 {
 	struct transfer_frames *frames = transfer->frames;
 
-	frame_choice_learn(&frames->choice, run_of(transfer, &send->message), send->message.length,
-		send->took_ns, send->frame_bytes > 0);
+	frame_choice_learn(&frames->choice, send->level, run_of(transfer, &send->message),
+		send->message.length, send->took_ns, send->frame_bytes > 0);
 	if (send->frame_bytes > 0) {
 		frame_shrink(send->frame, send->frame_bytes);
 		frame_keep(send->frame, true);
@@ -279,6 +278,7 @@ bool transfer_frames_send(
 	const struct peer_message *block = &effect->message;
 	struct frame *frame;
 	struct frame_send *send;
+	int level;
 
 	if (frames->choice.mode == FRAMES_OFF || block->extended_id == 0 ||
 		block->length < FRAME_BLOCK_BYTES_MIN)
@@ -288,14 +288,16 @@ bool transfer_frames_send(
 		send_frame(connection, block, frame);
 		return true;
 	}
-	if (!frame_choice_compress(&frames->choice, run_of(transfer, block),
-		    link_rate_bytes_per_s(connection->descriptor),
-		    frames->waiting_count + (connection->encodes_count == 0)))
+	level = frame_choice_level(&frames->choice, run_of(transfer, block),
+		link_rate_bytes_per_s(connection->descriptor),
+		frames->waiting_count + (connection->encodes_count == 0));
+	if (level == 0)
 		return false;
 	send = memory_allocate(1, sizeof(*send));
 	send->transfer = transfer;
 	send->connection = connection;
 	send->message = *block;
+	send->level = level;
 	if (effect->buffer != SWARM_BUFFER_NONE)
 		send->source = transfer_buffer(transfer, effect->buffer) + block->begin;
 	enqueue(frames, send);
@@ -375,8 +377,8 @@ void transfer_frames_open(struct transfer *transfer, const struct transfer_setti
 	pthread_mutex_init(&frames->mutex, NULL);
 	pthread_cond_init(&frames->ended, NULL);
 	frames->store = frame_store_create(bytes - BUDGET_CODEC_BYTES, on_roomy, transfer);
-	frames->codec = frame_codec_create(settings->origin ? LEVEL_ORIGIN : LEVEL_OTHERS);
-	frame_choice_open(&frames->choice, mode, ENCODERS,
+	frames->codec = frame_codec_create();
+	frame_choice_open(&frames->choice, mode, settings->origin, ENCODERS,
 		transfer->metainfo->pieces_count * runs_per_piece(transfer));
 	frames->wake_event = evtimer_new(transfer->session->base, on_wake, transfer);
 	if (frames->wake_event == NULL)

@@ -124,6 +124,7 @@ struct swarm {
 	uint32_t upload_cursor;
 	struct climb climb;
 	uint64_t received_ns; /* the last block */
+	bool frames_seen;     /* of anybody */
 	struct picker grants; /* origin only */
 
 	struct racks racks;
@@ -266,6 +267,12 @@ void block_bad(struct swarm *s, uint32_t peer);
 void receiving_abandon(struct swarm *s, uint32_t peer);
 bool hungry(const struct swarm *s);
 void receiving_tick(struct swarm *s, uint32_t peer);
+
+/* frames.c */
+void frame_learn(struct swarm *s, struct peer *p, const struct peer_message *message);
+bool frames_expected(const struct swarm *s, const struct peer *p);
+/* From this block to the end of the run that everybody asks for, or of the piece. */
+uint32_t frame_run_blocks(const struct swarm *s, uint32_t block);
 
 /* choice.c */
 uint32_t choose_block(struct swarm *s, uint32_t peer, uint32_t *buffer);

@@ -232,6 +232,7 @@ void block_arrived(struct swarm *s, uint32_t peer, const struct peer_message *me
 	}
 	measure(s, p, message->length, p->receiving_asked_ns);
 	rack_arrived(s, p);
+	frame_learn(s, p, message);
 	refill(s, peer);
 }
 

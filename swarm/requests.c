@@ -10,6 +10,7 @@
 #include "swarm/engine.h"
 
 #define DEPTH_FIRST	       8
+#define DEPTH_FRAMES	       2 /* whole runs */
 #define DEPTH_MIN	       4
 #define HORIZON_NS	       (500 * NS_PER_MS) /* of queue at a peer, beyond the round trip */
 #define LATENCY_HORIZON_MAX_NS NS_PER_S
@@ -177,9 +178,11 @@ static bool has_room(const struct swarm *s, const struct peer *p)
 
 	if (p->snubbed)
 		return p->requests_count == 0;
+	if (frames_expected(s, p) && p->requests_count < u64_min(DEPTH_FRAMES, most))
+		return true;
 	if (p->rate_bytes_per_s == 0)
-		return p->requests_count < u64_min(DEPTH_FIRST, most);
-	if (p->requests_count < u64_min(DEPTH_MIN, most))
+		return p->requests_count < u64_min(DEPTH_FIRST, most) && !frames_expected(s, p);
+	if (p->requests_count < u64_min(DEPTH_MIN, most) && !frames_expected(s, p))
 		return true;
 	uint64_t horizon_ns = HORIZON_NS + 2 * u64_min(p->latency_min_ns, LATENCY_HORIZON_MAX_NS);
 	uint64_t bytes = p->rate_bytes_per_s / 1000 * (horizon_ns / NS_PER_MS);
@@ -228,7 +231,10 @@ static uint64_t due(const struct swarm *s, const struct peer *p)
 static uint32_t run_of(struct swarm *s, const struct peer *p, uint32_t buffer, uint32_t block)
 {
 	const struct block *first = buffer_block(s, buffer, block);
-	uint32_t most = run_blocks_max(s, p);
+	/* A second request is for what is late, no more. */
+	uint32_t most = frames_expected(s, p) && first->holders_count == 0 && !p->snubbed
+				? frame_run_blocks(s, block)
+				: run_blocks_max(s, p);
 	uint32_t left = s->buffers[buffer].blocks_count - block;
 	uint32_t count = 1;
 

@@ -163,9 +163,10 @@ struct peer {
 	bool peer_interested;
 	bool unchoked; /* holds an upload slot */
 	uint8_t id_donthave;
-	uint8_t id_haves;  /* 0: it wants plain HAVEs */
-	uint8_t id_frame;  /* 0: it takes blocks only as they are */
-	uint8_t id_leaves; /* 0: it knows no leaf layers */
+	uint8_t id_haves;     /* 0: it wants plain HAVEs */
+	uint8_t id_frame;     /* 0: it takes blocks only as they are */
+	uint8_t frame_misses; /* its last answers that were no frames */
+	uint8_t id_leaves;    /* 0: it knows no leaf layers */
 	uint32_t layers_serving_count;
 	uint32_t layers_asked_count;
 	uint32_t layers_unasked_count;

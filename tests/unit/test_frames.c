@@ -37,14 +37,14 @@ static void fill_random(void)
 
 static void there_and_back(void **state)
 {
-	struct frame_codec *codec = frame_codec_create(3);
+	struct frame_codec *codec = frame_codec_create();
 	static const uint32_t sizes[] = {4096, 4097, 100000, BLOCK_BYTES};
 
 	(void)state;
 	fill_text();
 	for (size_t i = 0; i < ARRAY_COUNT(sizes); i++) {
 		uint32_t count =
-			frame_encode(codec, bytes, frame_bytes_worth(sizes[i]), block, sizes[i]);
+			frame_encode(codec, 3, bytes, frame_bytes_worth(sizes[i]), block, sizes[i]);
 
 		assert_true(count > 0 && count < sizes[i] / 2);
 		memset(decoded, 0xa5, sizeof(decoded));
@@ -58,13 +58,14 @@ static void there_and_back(void **state)
 
 static void random_bytes_are_not_worth_it(void **state)
 {
-	struct frame_codec *codec = frame_codec_create(1);
+	struct frame_codec *codec = frame_codec_create();
 
 	(void)state;
 	fill_random();
 	assert_false(frame_promising(codec, block, BLOCK_BYTES));
 	assert_int_equal(
-		frame_encode(codec, bytes, frame_bytes_worth(BLOCK_BYTES), block, BLOCK_BYTES), 0);
+		frame_encode(codec, 3, bytes, frame_bytes_worth(BLOCK_BYTES), block, BLOCK_BYTES),
+		0);
 	fill_text();
 	assert_true(frame_promising(codec, block, BLOCK_BYTES));
 	frame_codec_destroy(codec);
@@ -86,7 +87,7 @@ static void refuse(struct frame_codec *codec, uint32_t block_bytes, uint32_t cou
 
 static void bad_frames_are_refused(void **state)
 {
-	struct frame_codec *codec = frame_codec_create(3);
+	struct frame_codec *codec = frame_codec_create();
 	ZSTD_CCtx *context = ZSTD_createCCtx();
 	ZSTD_inBuffer in = {block, 65536, 0};
 	ZSTD_outBuffer out = {bytes, sizeof(bytes), 0};
@@ -94,7 +95,7 @@ static void bad_frames_are_refused(void **state)
 
 	(void)state;
 	fill_text();
-	count = frame_encode(codec, bytes, 65535, block, 65536);
+	count = frame_encode(codec, 3, bytes, 65535, block, 65536);
 	for (uint32_t cut = 0; cut < count; cut += 1 + cut / 16)
 		refuse(codec, 65536, cut);
 	refuse(codec, 65535, count); /* another size than it declares */
@@ -106,7 +107,7 @@ static void bad_frames_are_refused(void **state)
 	refuse(codec, 65536, 2 * count);
 	/* Zeros without end in a few bytes, and one that does not say how large it is. */
 	memset(block, 0, sizeof(block));
-	count = frame_encode(codec, bytes, 65535, block, BLOCK_BYTES);
+	count = frame_encode(codec, 3, bytes, 65535, block, BLOCK_BYTES);
 	refuse(codec, 65536, count);
 	ZSTD_CCtx_setParameter(context, ZSTD_c_contentSizeFlag, 0);
 	assert_int_equal(ZSTD_compressStream2(context, &out, &in, ZSTD_e_end), 0);
@@ -120,7 +121,7 @@ static void bad_frames_are_refused(void **state)
 
 static void damaged_frames_stay_within_the_block(void **state)
 {
-	struct frame_codec *codec = frame_codec_create(3);
+	struct frame_codec *codec = frame_codec_create();
 	struct rng rng;
 	uint32_t decoded_count = 0;
 	uint32_t count;
@@ -128,7 +129,7 @@ static void damaged_frames_stay_within_the_block(void **state)
 	(void)state;
 	fill_text();
 	rng_seed(&rng, 2);
-	count = frame_encode(codec, bytes, 65535, block, 65536);
+	count = frame_encode(codec, 3, bytes, 65535, block, 65536);
 	for (uint32_t i = 0; i < 2000; i++) {
 		uint32_t at = (uint32_t)rng_below(&rng, count);
 		uint8_t flip = (uint8_t)(1 + rng_below(&rng, 255));
@@ -253,22 +254,29 @@ static void pending_frames_wait_for_the_digest(void **state)
 
 /* ---- the choice ---- */
 
-static void a_fast_link_gets_blocks_as_they_are(void **state)
+static void the_faster_the_link_the_less_is_compressed(void **state)
 {
 	struct frame_choice choice;
 
 	(void)state;
-	frame_choice_open(&choice, FRAMES_AUTO, 2, 8);
-	assert_true(frame_choice_compress(&choice, 0, 1000 * MIB, 1)); /* nothing is known yet */
-	frame_choice_learn(&choice, 0, MIB, NS_PER_S / 300, true);     /* 300 MiB/s */
-	assert_true(frame_choice_compress(&choice, 0, 0, 1));
-	assert_true(frame_choice_compress(&choice, 0, 500 * MIB, 1));
-	assert_false(frame_choice_compress(&choice, 0, 700 * MIB, 1));
-	assert_false(frame_choice_compress(&choice, 0, 100 * MIB, 7));
+	frame_choice_open(&choice, FRAMES_AUTO, true, 2, 8);
+	assert_int_equal(frame_choice_level(&choice, 0, 0, 1), 3); /* nothing is known yet */
+	assert_int_equal(frame_choice_level(&choice, 0, 12 * MIB, 1), 6);
+	assert_int_equal(frame_choice_level(&choice, 0, 12 * MIB, 8), 3);
+	assert_int_equal(frame_choice_level(&choice, 0, 120 * MIB, 1), 3);
+	assert_int_equal(frame_choice_level(&choice, 0, 180 * MIB, 1), 1);
+	assert_int_equal(frame_choice_level(&choice, 0, 500 * MIB, 1), 1);
+	assert_int_equal(frame_choice_level(&choice, 0, 700 * MIB, 1), 0);
+	for (int i = 0; i < 100; i++) /* a slow machine: 50 MiB/s */
+		frame_choice_learn(&choice, 1, 0, MIB, NS_PER_S / 50, true);
+	assert_int_equal(frame_choice_level(&choice, 0, 300 * MIB, 1), 0);
 	choice.mode = FRAMES_ALWAYS;
-	assert_true(frame_choice_compress(&choice, 0, 700 * MIB, 1));
+	assert_int_equal(frame_choice_level(&choice, 0, 700 * MIB, 1), 3);
 	choice.mode = FRAMES_OFF;
-	assert_false(frame_choice_compress(&choice, 0, MIB, 1));
+	assert_int_equal(frame_choice_level(&choice, 0, MIB, 1), 0);
+	frame_choice_close(&choice);
+	frame_choice_open(&choice, FRAMES_AUTO, false, 2, 8);
+	assert_int_equal(frame_choice_level(&choice, 0, MIB, 1), 3);
 	frame_choice_close(&choice);
 }
 
@@ -278,22 +286,22 @@ static void what_did_not_shrink_is_not_tried_again(void **state)
 	uint32_t tried_count = 0;
 
 	(void)state;
-	frame_choice_open(&choice, FRAMES_ALWAYS, 2, 1000);
-	frame_choice_learn(&choice, 5, MIB, NS_PER_MS, false);
+	frame_choice_open(&choice, FRAMES_ALWAYS, false, 2, 1000);
+	frame_choice_learn(&choice, 3, 5, MIB, NS_PER_MS, false);
 	assert_true(frame_choice_doubts(&choice));
-	assert_false(frame_choice_compress(&choice, 5, 0, 1));
-	assert_true(frame_choice_compress(&choice, 6, 0, 1));
+	assert_int_equal(frame_choice_level(&choice, 5, 0, 1), 0);
+	assert_int_not_equal(frame_choice_level(&choice, 6, 0, 1), 0);
 	for (uint32_t run = 100; run < 900; run++)
-		if (frame_choice_compress(&choice, run, 0, 1)) {
+		if (frame_choice_level(&choice, run, 0, 1) != 0) {
 			tried_count++;
-			frame_choice_learn(&choice, run, MIB, NS_PER_MS, false);
+			frame_choice_learn(&choice, 3, run, MIB, NS_PER_MS, false);
 		}
 	assert_in_range(tried_count, 90, 110);
-	while (!frame_choice_compress(&choice, 6, 0, 1))
+	while (frame_choice_level(&choice, 6, 0, 1) == 0)
 		;
-	frame_choice_learn(&choice, 6, MIB, NS_PER_MS, true);
-	assert_true(frame_choice_compress(&choice, 7, 0, 1));
-	assert_true(frame_choice_compress(&choice, 8, 0, 1));
+	frame_choice_learn(&choice, 3, 6, MIB, NS_PER_MS, true);
+	assert_int_not_equal(frame_choice_level(&choice, 7, 0, 1), 0);
+	assert_int_not_equal(frame_choice_level(&choice, 8, 0, 1), 0);
 	assert_false(frame_choice_doubts(&choice));
 	frame_choice_close(&choice);
 }
@@ -308,7 +316,7 @@ int main(void)
 		cmocka_unit_test(what_was_unused_longest_makes_way),
 		cmocka_unit_test(users_hold_it_and_sending_leaves_room_to_receive),
 		cmocka_unit_test(pending_frames_wait_for_the_digest),
-		cmocka_unit_test(a_fast_link_gets_blocks_as_they_are),
+		cmocka_unit_test(the_faster_the_link_the_less_is_compressed),
 		cmocka_unit_test(what_did_not_shrink_is_not_tried_again),
 	};
 
