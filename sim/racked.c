@@ -7,11 +7,17 @@
 void sim_racked(struct sim_world *world, uint32_t racks_count, uint32_t nodes_per_rack,
 	uint64_t uplink_bytes_per_s, const struct sim_node_traits *traits)
 {
-	struct sim_node_traits origin = *traits;
-
 	sim_tracker_add(world, 2);
 	for (uint32_t i = 0; i < racks_count; i++)
 		(void)sim_rack_add(world, uplink_bytes_per_s, uplink_bytes_per_s, SIM_SITE_NONE);
+	sim_racked_add(world, racks_count, nodes_per_rack, traits);
+}
+
+void sim_racked_add(struct sim_world *world, uint32_t racks_count, uint32_t nodes_per_rack,
+	const struct sim_node_traits *traits)
+{
+	struct sim_node_traits origin = *traits;
+
 	origin.origin = true;
 	origin.holds_image = true;
 	origin.rack = 1;

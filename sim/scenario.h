@@ -76,6 +76,9 @@ uint32_t sim_room(
  * set here. All boot at time 0. */
 void sim_racked(struct sim_world *world, uint32_t racks_count, uint32_t nodes_per_rack,
 	uint64_t uplink_bytes_per_s, const struct sim_node_traits *traits);
+/* The machines alone, in racks that are there. */
+void sim_racked_add(struct sim_world *world, uint32_t racks_count, uint32_t nodes_per_rack,
+	const struct sim_node_traits *traits);
 /* "uplinks": bytes of blocks that went into racks, in percent of the image. */
 void sim_judge_uplinks(struct sim_world *world, uint64_t percent_max);
 

@@ -126,7 +126,7 @@ static bool may_connect(const struct swarm *s)
 {
 	uint32_t connecting_count = 0;
 
-	if (!s->started || s->stopped || s->peers_used_count >= s->limits.peers_wanted)
+	if (!s->started || s->stopped || !links_open(s))
 		return false;
 	for (uint32_t i = 0; i < s->peers_top; i++)
 		connecting_count += s->peers[i].state == PEER_CONNECTING;
@@ -138,11 +138,14 @@ static uint32_t choose(struct swarm *s)
 	uint64_t soonest_ns = NEVER;
 	uint32_t count = s->addresses_count;
 	uint32_t start = (uint32_t)rng_below(&s->rng, count);
+	struct links links;
 
+	links_count(s, &links);
 	for (uint32_t i = 0; i < count; i++) {
 		const struct known_address *a = &s->addresses[(start + i) % count];
 
-		if (a->peer != SWARM_PEER_NONE || a->self || barred(s, &a->address))
+		if (a->peer != SWARM_PEER_NONE || a->self || barred(s, &a->address) ||
+			!link_wanted(s, &links, a))
 			continue;
 		if (a->next_try_ns <= s->now_ns)
 			return (start + i) % count;

@@ -119,7 +119,7 @@ static enum announce_event event_due(const struct announcer *a)
 
 static uint32_t numwant(const struct swarm *s)
 {
-	if (s->stopped || s->peers_used_count >= s->limits.peers_wanted)
+	if (s->stopped || !links_open(s))
 		return 0;
 	return (uint32_t)u64_min(2 * (uint64_t)s->limits.peers_wanted, NUMWANT_MAX);
 }

@@ -338,6 +338,12 @@ void rack_arrived(struct swarm *s, const struct peer *from);
 void rack_others_begin(struct swarm *s, uint32_t peer, uint32_t level, uint32_t piece);
 bool rack_origin_grants(struct swarm *s, const struct peer *p);
 
+/* links.c */
+void links_count(const struct swarm *s, struct links *links);
+bool link_wanted(const struct swarm *s, const struct links *links, const struct known_address *a);
+bool links_open(const struct swarm *s);
+void link_introduced(struct swarm *s, uint32_t peer);
+
 /* roster.c */
 bool roster_say(struct swarm *s);
 void roster_welcome(struct swarm *s, uint32_t peer);

@@ -146,6 +146,7 @@ void rack_introduced(
 			racks->levels[i].settled_ns = s->now_ns + SETTLE_NS;
 	roster_welcome(s, peer);
 	racks_recount(s);
+	link_introduced(s, peer);
 }
 
 void rack_peer_reset(const struct swarm *s, struct peer *p)

@@ -39,6 +39,17 @@ struct level {
 	uint64_t spread_ns;	  /* from one place having a piece to a second having it */
 };
 
+#define LINK_GROUPS_MAX 64
+
+/* How many nodes we are connected to, by where they are. */
+struct links {
+	uint32_t ours_count; /* in our rack */
+	uint32_t elsewhere_count;
+	uint64_t groups[LINK_GROUPS_MAX];
+	uint32_t counts[LINK_GROUPS_MAX];
+	uint32_t groups_count;
+};
+
 struct rack_import {
 	uint32_t piece;
 	uint8_t level;

@@ -245,6 +245,8 @@ struct known_address {
 	uint32_t peer; /* connected or connecting, or PEER_NONE */
 	uint32_t failures;
 	uint64_t next_try_ns;
+	uint64_t places[2]; /* where it is, once it was told */
+	bool told;
 	bool self;
 };
 
