@@ -10,7 +10,7 @@ from bench import machine, report
 from bench.machine import TOP, BenchError, say
 from bench.results import Context, Results, default_path
 
-NAMES = ("room", "many", "cpu", "rack", "faults")
+NAMES = ("room", "many", "cpu", "rack", "image", "delta", "faults")
 EXTRA = ("profiles",)
 
 

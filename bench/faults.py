@@ -7,6 +7,7 @@ import shutil
 from bench.clients import Swarmboot
 from bench.links import Room
 from bench.machine import GIB, Scratch, run as call
+from bench.measure import memory_available
 from bench.report import Section, Table, noise_line, number, ratio, runs_text
 from bench.results import Step, median, usable
 from bench.swarm import Swarm
@@ -145,12 +146,6 @@ class FaultsWork(Work):
 
 def loss_possible():
     return shutil.which("nft") is not None and shutil.which("ethtool") is not None
-
-
-def memory_available():
-    with open("/proc/meminfo") as file:
-        about = dict(line.split(":") for line in file)
-    return int(about["MemAvailable"].split()[0]) * 1024
 
 
 def run(context):

@@ -135,6 +135,12 @@ class Scratch:
         self.loops.append(device)
         return device
 
+    def loop_at(self, path, offset):
+        """The part of the file from there on."""
+        device = run("losetup", "--find", "--show", "--offset", str(offset), path).strip()
+        self.loops.append(device)
+        return device
+
     def unloop(self, device):
         run("losetup", "--detach", device, check=False)
         if device in self.loops:

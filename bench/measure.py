@@ -72,6 +72,13 @@ def why_void(row, cpu_bound=False):
     return None
 
 
+def memory_available():
+    """Bytes that may be used without swapping."""
+    with open("/proc/meminfo") as file:
+        about = dict(line.split(":") for line in file)
+    return int(about["MemAvailable"].split()[0]) * 1024
+
+
 def proportional_bytes(pid):
     """Proportional set size of a process: shared pages divided by those who share them."""
     with open("/proc/%d/smaps_rollup" % pid) as file:

@@ -81,11 +81,10 @@ class Swarm:
     swarm.memory. Nodes in `foreign` ({number: client}) run another client."""
 
     def __init__(self, room, client, image, work, limit_s, nodes=None, targets=None, foreign=None,
-                 disturb=None, compare=True, settle_s=None, tracker=True, fetch_options=None):
+                 disturb=None, compare=True, tracker=True, origin=True, fetch_options=None):
         self.room, self.client, self.image, self.work = room, client, image, work
         self.limit_s, self.disturb, self.compare = limit_s, disturb, compare
-        self.settle_s = client.startup_s if settle_s is None else settle_s
-        self.with_tracker = tracker
+        self.with_tracker, self.with_origin = tracker, origin
         self.foreign = foreign or {}
         self.targets = targets or {}
         self.fetch_options = fetch_options or {}
@@ -165,13 +164,15 @@ class Swarm:
             binary = getattr(self.client, "binary", None) or TOP + "/build/swarmboot"
             self.tracker = self.room.popen(
                 None, [binary, "tracker", "--listen", HUB_ADDRESS + ":6969"], log=self.log)
-        self.launch(self.origin, self.client.seed(
-            self.room, self.image.path, self.image.metainfo, self.work))
+        if self.with_origin:
+            self.launch(self.origin, self.client.seed(
+                self.room, self.image.path, self.image.metainfo, self.work))
         self.settle()
 
     def begin(self):
         # What the origin did before, as looking at its file, is no part of the transfer.
-        self.origin_before_s = process_cpu_seconds(self.origin.process.pid)
+        self.origin_before_s = (process_cpu_seconds(self.origin.process.pid)
+                                if self.with_origin else 0.0)
         self.links_before, self.cpu_before = self.room.counters(), Cpu()
         self.start = time.monotonic()
         for node in self.nodes.values():
@@ -196,10 +197,10 @@ class Swarm:
         """The nodes start when the origin serves: it has looked at its file, and the tracker lists it."""
         self.start = time.monotonic()
         listed = self.room.popen(None, ["/usr/bin/python3", "-I", "-S", "-c", LISTED, HUB_ADDRESS],
-                                 log=self.log) if self.with_tracker else None
-        while self.seconds() < self.settle_s or (listed is not None and listed.poll() is None):
+                                 log=self.log) if self.with_tracker and self.with_origin else None
+        while self.seconds() < self.client.startup_s or (listed is not None and listed.poll() is None):
             self.read(0.05)
-            if self.origin.process.poll() is not None:
+            if self.with_origin and self.origin.process.poll() is not None:
                 raise BenchError("%s: the origin ended with status %d" %
                                  (self.client.name, self.origin.process.status))
         if listed is not None and listed.status != 0:
@@ -293,9 +294,12 @@ class Swarm:
     def row(self, cpu, before, after):
         finish = [node.finish_s for node in self.awaited() if node.number not in self.foreign]
         ours = [node for node in self.nodes.values() if node.last]
+        own = [node.number for node in self.nodes.values() if node.number not in self.foreign]
         row = {"first_s": round(min(finish), 3), "median_s": round(statistics.median(finish), 3),
                "last_s": round(max(finish), 3),
                "origin_tx_copies": round(bytes_between(before, after, "p0", 0) / self.image.bytes, 4),
+               "node_rx_copies": round(sum(bytes_between(before, after, "p%d" % number, 1)
+                                           for number in own) / len(own) / self.image.bytes, 4),
                "cpu_processes_s": round(sum(process.cpu_seconds or 0.0 for process in self.all()) -
                                         self.origin_before_s, 3)}
         row.update(cpu)
@@ -304,6 +308,8 @@ class Swarm:
         if ours:
             row["received_copies"] = round(statistics.mean(
                 node.last["bytes_received"] for node in ours) / self.image.bytes, 4)
+            row["received_wire_copies"] = round(statistics.mean(node.last.get(
+                "bytes_received_wire", node.last["bytes_received"]) for node in ours) / self.image.bytes, 4)
             row["from_origin_copies"] = round(sum(
                 node.last["bytes_from_origin"] for node in ours) / self.image.bytes, 4)
             row["wasted_percent"] = round(100 * sum(node.last["bytes_wasted"] for node in ours) / max(
@@ -311,7 +317,8 @@ class Swarm:
         return row
 
     def all(self):
-        return [node.process for node in self.nodes.values()] + [self.origin.process] + self.others
+        processes = [node.process for node in self.nodes.values()] + [self.origin.process]
+        return [process for process in processes if process is not None] + self.others
 
 
 def run_together(swarms):
