@@ -17,7 +17,7 @@ LDFLAGS  += -fsanitize=address,undefined
 endif
 LDFLAGS  += -pthread
 
-LIBS       := -larchive -lz -levent_extra -levent_core -levent_pthreads -lcrypto -lsqlite3 -ljansson -lzstd
+LIBS       := -larchive -lz -levent_extra -levent_core -levent_pthreads -lcrypto -lsqlite3 -ljansson -lzstd -lm
 AGENT_LIBS := -levent_extra -levent_core -levent_pthreads -lcrypto -lzstd
 
 # Rooms. initramfs/build_*.c is the builder, part of swarmboot; the rest of it is the agent.

@@ -5,6 +5,7 @@
 
 int seed_main(int argc, char **argv);	   /* cli/seed_main.c */
 int fetch_main(int argc, char **argv);	   /* cli/fetch_main.c */
+int simulate_main(int argc, char **argv);  /* cli/simulate_main.c */
 int tracker_main(int argc, char **argv);   /* tracker/tracker_main.c */
 int image_main(int argc, char **argv);	   /* images/image_main.c */
 int initramfs_main(int argc, char **argv); /* initramfs/build_main.c */

@@ -11,6 +11,7 @@ static const struct command commands[] = {
 	{"node", node_main, "list, show, set and forget machines"},
 	{"seed", seed_main, "serve an image from a file or device"},
 	{"fetch", fetch_main, "fetch an image to a file or device"},
+	{"simulate", simulate_main, "say how long a wave would take, and what limits it"},
 	{"image", image_main, "import, list, verify and remove disk images"},
 	{"initramfs", initramfs_main, "build what machines boot"},
 	{"tracker", tracker_main, "tell peers of each other, over HTTP and UDP"},
