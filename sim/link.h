@@ -29,6 +29,7 @@ struct sim_message {
 	uint32_t buffer; /* the sender's, or SWARM_BUFFER_NONE */
 	uint64_t wire_bytes;
 	uint64_t begin_offset;		  /* in the stream, once it is being sent */
+	uint64_t due_ns;		  /* with world.express: when it is there */
 	struct peer_handshake *handshake; /* SIM_HANDSHAKE only */
 	struct peer_message message;	  /* its bytes are `payload` */
 	uint32_t marks_count;
@@ -47,12 +48,13 @@ struct sim_stream {
 	uint32_t from; /* which end sends */
 	struct sim_message_list control;
 	struct sim_message_list blocks;
-	struct sim_message_list socket; /* taken by the socket, and not yet begun */
-	struct sim_message_list wire;	/* begun and not yet wholly delivered */
-	struct sim_message *unreported; /* first in `wire` whose sender was not told it has left */
-	uint64_t sending_left_bytes;	/* of the last message in `wire` */
-	uint64_t socket_bytes;		/* of the messages in `socket` */
-	struct sim_tcp *tcp;		/* NULL without world.tcp */
+	struct sim_message_list socket;	 /* taken by the socket, and not yet begun */
+	struct sim_message_list express; /* control on its way, with world.express */
+	struct sim_message_list wire;	 /* begun and not yet wholly delivered */
+	struct sim_message *unreported;	 /* first in `wire` whose sender was not told it has left */
+	uint64_t sending_left_bytes;	 /* of the last message in `wire` */
+	uint64_t socket_bytes;		 /* of the messages in `socket` */
+	struct sim_tcp *tcp;		 /* NULL without world.tcp */
 	uint64_t sent_offset;
 	uint64_t delivered_offset;
 	uint64_t stall_offset; /* nothing past it ever leaves: UINT64_MAX, but for bad peers */

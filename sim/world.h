@@ -85,7 +85,8 @@ struct sim_world {
 	uint32_t chunk_bytes;	    /* what an uplink sends of one connection before the next */
 	uint64_t window_bytes;	    /* in flight on one connection */
 	struct sim_tcp_traits tcp;  /* window_bytes is then the most a window can be */
-	uint64_t dead_host_ns;	    /* until a connection to a host without power is given up */
+	bool express;	       /* control messages do not queue: for rooms too large for that */
+	uint64_t dead_host_ns; /* until a connection to a host without power is given up */
 
 	struct sim_violation violation; /* the first */
 	uint64_t violations_count;

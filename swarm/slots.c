@@ -13,6 +13,7 @@
 #define SLOT_MIN_NS   (500 * NS_PER_MS) /* from a choke to the next unchoke of one peer */
 #define TURN_BYTES    MIB
 #define TURN_IDLE_NS  (300 * NS_PER_MS) /* a turn that is not used ends */
+#define UNSENT_BYTES  (128 * KIB)	/* handed to the driver when a turn ends, at most */
 #define SLOTS_MIN     6
 #define SLOTS_FOR_ALL 16 /* no more peers than these: nobody waits */
 #define NEED_STEPS    16
@@ -109,12 +110,24 @@ void upload_interest(struct swarm *s, uint32_t peer, bool interested)
 
 /* ---- turns ---- */
 
+static uint64_t unsent_bytes(const struct peer *p)
+{
+	uint64_t bytes = 0;
+
+	for (uint32_t i = 0; i < p->sends_count; i++)
+		bytes += p->sends[i].what.length;
+	return bytes;
+}
+
 static bool turn_over(const struct swarm *s, uint32_t peer)
 {
 	const struct peer *p = &s->peers[peer];
 
 	if (p->incoming_count == 0 && p->sends_count == 0 && s->now_ns >= p->slot_ns + TURN_IDLE_NS)
 		return true;
+	/* With large requests turns would go round faster than the link. */
+	if (unsent_bytes(p) > UNSENT_BYTES)
+		return false;
 	if (p->grants_count > 0)
 		return p->incoming_count == 0 && origin_all_requested(s, p);
 	/* Not in the middle of a piece, if that can be helped. */
