@@ -56,6 +56,7 @@ struct leaves {
 	uint32_t kept_max;
 	uint32_t run_bytes; /* read at a time: whole leaves */
 	uint64_t uses_count;
+	uint8_t zero_leaf[SHA256_BYTES]; /* of 16 KiB of zeros */
 };
 
 /* ---- reading leaves ---- */
@@ -238,6 +239,19 @@ static void on_waiting(evutil_socket_t descriptor, short what, void *context)
 
 /* ---- comparing ---- */
 
+/* Leaves of zeros need no disk and no peer. */
+static bool fill_zero_leaf(const struct compare_job *job, uint32_t leaf, const uint8_t *hash)
+{
+	struct transfer *transfer = job->transfer;
+	uint64_t from = (uint64_t)leaf * PEER_LEAF_BYTES;
+
+	if (from + PEER_LEAF_BYTES > metainfo_piece_length(transfer->metainfo, job->piece) ||
+		memcmp(hash, transfer->leaves->zero_leaf, SHA256_BYTES) != 0)
+		return false;
+	memset(transfer_buffer(transfer, job->buffer) + from, 0, PEER_LEAF_BYTES);
+	return true;
+}
+
 static void run_compare(struct work *work)
 {
 	struct compare_job *job = (struct compare_job *)work;
@@ -258,10 +272,13 @@ static void run_compare(struct work *work)
 	uint8_t(*here)[SHA256_BYTES] = memory_allocate(leaves_count, SHA256_BYTES);
 	uint32_t read_count = read_leaves(&reader, here);
 
-	for (uint32_t leaf = 0; leaf < read_count; leaf++)
-		if (memcmp(here[leaf], job->hashes + (size_t)leaf * SHA256_BYTES, SHA256_BYTES) ==
-			0)
+	for (uint32_t leaf = 0; leaf < leaves_count; leaf++) {
+		const uint8_t *hash = job->hashes + (size_t)leaf * SHA256_BYTES;
+
+		if ((leaf < read_count && memcmp(here[leaf], hash, SHA256_BYTES) == 0) ||
+			(!job->in_hand && fill_zero_leaf(job, leaf, hash)))
 			bitset_set(&job->equal, leaf);
+	}
 	free(here);
 }
 
@@ -318,13 +335,15 @@ void leaves_open(struct transfer *transfer)
 {
 	uint64_t layer_bytes = peer_leaves_layer_bytes(transfer->metainfo->piece_bytes);
 	struct leaves *leaves = memory_allocate(1, sizeof(*leaves));
-
-	leaves->waiting_last = &leaves->waiting;
+	uint8_t *zeros = memory_allocate(1, PEER_LEAF_BYTES);
 	uint64_t cache_bytes =
 		u64_min(CACHE_BYTES_MAX, transfer->budget.planned_bytes / CACHE_SHARE);
 	uint64_t run_leaves =
 		u64_min(RUN_BYTES_MAX, transfer->budget.check_bytes) / PEER_LEAF_BYTES;
 
+	crypto_digest_ops.sha256(leaves->zero_leaf, zeros, PEER_LEAF_BYTES);
+	free(zeros);
+	leaves->waiting_last = &leaves->waiting;
 	leaves->kept_max =
 		(uint32_t)u64_min(CACHE_LAYERS_MAX, u64_max(cache_bytes / layer_bytes, MAKING_MAX));
 	leaves->run_bytes = (uint32_t)(u64_max(run_leaves, 1) * PEER_LEAF_BYTES);
