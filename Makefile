@@ -141,7 +141,11 @@ build/fuzz/libpure.a: $(patsubst %.c,build/fuzz/obj/%.o,$(PURE_C))
 	$(AR) qcs $@ $^
 
 $(FUZZERS): build/fuzz/%: build/fuzz/obj/tests/fuzz/%.o build/fuzz/libpure.a
-	$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^
+	$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ $(FUZZ_LIBS)
+
+# Not pure: it is libzstd's answer to bad frames that is tried.
+build/fuzz/fuzz_frame: $(patsubst %,build/fuzz/obj/%.o,runtime/frame_codec lib/log)
+build/fuzz/fuzz_frame: FUZZ_LIBS := -lzstd
 
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
