@@ -180,6 +180,7 @@ def main():
         "count": options.count, "complete": len(crowd_done), "same": same,
         "start_s": round(crowd.started_s, 1), "last_s": round(last, 1), "bound_s": round(bound, 1),
         "ratio": round(last / bound, 3), "received_bytes": sum(received),
+        "wire_most_bytes": max((about.get("bytes_received_wire", 0) for about in crowd.last.values()), default=0),
         "from_origin_bytes": sum(about.get("bytes_from_origin", 0) for about in crowd.last.values()),
         "wasted_bytes": sum(about.get("bytes_wasted", 0) for about in crowd.last.values()),
         "pss_kib": max((pss for pss, _ in crowd.peak.values()), default=0),
