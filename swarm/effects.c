@@ -12,6 +12,13 @@ void wake_at(struct swarm *s, uint64_t at_ns)
 		s->deadline_ns = at_ns;
 }
 
+void wake_peer_at(struct swarm *s, uint32_t peer, uint64_t at_ns)
+{
+	if (at_ns < s->peer_due_ns[peer])
+		s->peer_due_ns[peer] = at_ns;
+	wake_at(s, at_ns);
+}
+
 struct swarm_effect *effect_push(struct swarm *s, enum swarm_effect_kind kind)
 {
 	/* Every unit of work fits; only a driver that does not drain between inputs gets here. */

@@ -109,7 +109,8 @@ struct swarm {
 	struct block *blocks; /* buffers_count * blocks_per_piece */
 
 	struct peer *peers;
-	uint32_t peers_top; /* no peer in use at or above */
+	uint64_t *peer_due_ns; /* when each is to be looked after; NEVER */
+	uint32_t peers_top;    /* no peer in use at or above */
 	uint32_t peers_used_count;
 	uint32_t seeds_count; /* peers that said HAVE_ALL */
 	/* Peers by what they are, so that nobody looks through all of them. */
@@ -118,6 +119,7 @@ struct swarm {
 	struct bitset interested; /* of these, interested in us */
 	struct bitset unchoked;	  /* of these, with an upload slot */
 	struct bitset serve;	  /* there may be something to send to them */
+	struct bitset origins;	  /* PEER_OPEN, and the site's origin */
 	struct bitset refill;	  /* their pipelines may have room */
 	uint32_t refill_cursor;
 	uint32_t slots_count; /* peers unchoked */
@@ -157,6 +159,7 @@ void send_triple(struct swarm *s, uint32_t peer, enum peer_message_id id, uint32
 void send_donthave(struct swarm *s, uint32_t peer, uint32_t piece);
 bool effect_pop(struct swarm *s, struct swarm_effect *effect);
 void wake_at(struct swarm *s, uint64_t at_ns);
+void wake_peer_at(struct swarm *s, uint32_t peer, uint64_t at_ns); /* and look at this peer */
 
 /* peer.c */
 void peer_accept(struct swarm *s, const struct swarm_input *input);

@@ -80,7 +80,9 @@ static void extended_handshake(struct swarm *s, uint32_t peer, const struct peer
 	}
 	p->own = handshake.request_bytes_max > 0;
 	p->origin = handshake.origin;
-	wake_at(s, s->now_ns); /* an origin is looked after from now on */
+	if (p->origin)
+		bitset_set(&s->origins, peer);
+	wake_peer_at(s, peer, s->now_ns); /* an origin is looked after from now on */
 	p->id_donthave = handshake.id_donthave;
 	p->id_haves = handshake.id_haves;
 	p->id_frame = handshake.id_frame;

@@ -38,7 +38,7 @@ static void grant(struct swarm *s, struct peer *p, uint32_t piece)
 	p->grants[p->grants_count++] = (struct grant){.piece = piece, .given_ns = s->now_ns};
 	bitset_set(&p->covered, piece);
 	picker_available(&s->grants, piece);
-	wake_at(s, s->now_ns + GRANT_TIMEOUT_NS);
+	wake_peer_at(s, (uint32_t)(p - s->peers), s->now_ns + GRANT_TIMEOUT_NS);
 }
 
 static void take_back(struct swarm *s, struct peer *p, uint32_t at)
@@ -97,7 +97,7 @@ void origin_tick(struct swarm *s, uint32_t peer)
 		if (s->now_ns >= due_ns)
 			take_back(s, p, i);
 		else
-			wake_at(s, due_ns);
+			wake_peer_at(s, peer, due_ns);
 	}
 }
 

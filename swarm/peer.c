@@ -45,6 +45,8 @@ static bool step(struct swarm *s, uint32_t peer, enum peer_event event)
 		bitset_set(&s->open, peer);
 	else
 		bitset_clear(&s->open, peer);
+	if (next != PEER_OPEN)
+		bitset_clear(&s->origins, peer);
 	peer_update_askable(s, peer);
 	return true;
 }
@@ -92,7 +94,7 @@ uint32_t peer_new(struct swarm *s, const struct peer_address *address, bool outg
 	s->peers_used_count++;
 	if (peer >= s->peers_top)
 		s->peers_top = peer + 1;
-	wake_at(s, s->now_ns + (outgoing ? CONNECT_TIMEOUT_NS : HANDSHAKE_TIMEOUT_NS));
+	wake_peer_at(s, peer, s->now_ns + (outgoing ? CONNECT_TIMEOUT_NS : HANDSHAKE_TIMEOUT_NS));
 	return peer;
 }
 
@@ -210,7 +212,7 @@ void peer_connected(struct swarm *s, uint32_t peer)
 	if (!step(s, peer, EVENT_CONNECTED))
 		return;
 	effect_peer(s, SWARM_EFFECT_SEND_HANDSHAKE, peer);
-	wake_at(s, s->now_ns + HANDSHAKE_TIMEOUT_NS);
+	wake_peer_at(s, peer, s->now_ns + HANDSHAKE_TIMEOUT_NS);
 }
 
 /* The connection that stays knows the address that the other one was made to. */
@@ -294,7 +296,7 @@ void peer_handshake(struct swarm *s, uint32_t peer, const struct peer_handshake 
 	if (!p->outgoing)
 		effect_peer(s, SWARM_EFFECT_SEND_HANDSHAKE, peer);
 	introduce_ourselves(s, peer);
-	wake_at(s, s->now_ns + KEEP_ALIVE_NS);
+	wake_peer_at(s, peer, s->now_ns + KEEP_ALIVE_NS);
 }
 
 /* ---- while it lasts ---- */
@@ -322,7 +324,7 @@ void peer_update_interest(struct swarm *s, uint32_t peer)
 	if (!interested)
 		return;
 	refill(s, peer);
-	wake_at(s, s->now_ns + ORIGIN_LOOK_NS);
+	wake_peer_at(s, peer, s->now_ns + ORIGIN_LOOK_NS);
 }
 
 /* Two that have everything have nothing to say to each other. */
@@ -345,13 +347,13 @@ static void open_tick(struct swarm *s, uint32_t peer)
 		peer_close(s, peer, "it was silent for too long");
 		return;
 	}
-	wake_at(s, p->received_ns + IDLE_TIMEOUT_NS);
+	wake_peer_at(s, peer, p->received_ns + IDLE_TIMEOUT_NS);
 	if (s->now_ns >= p->sent_ns + KEEP_ALIVE_NS)
 		send_plain(s, peer, PEER_KEEP_ALIVE);
-	wake_at(s, p->sent_ns + KEEP_ALIVE_NS);
+	wake_peer_at(s, peer, p->sent_ns + KEEP_ALIVE_NS);
 	if (p->origin && p->am_interested) { /* it may be time to fall back on it */
 		refill(s, peer);
-		wake_at(s, s->now_ns + ORIGIN_LOOK_NS);
+		wake_peer_at(s, peer, s->now_ns + ORIGIN_LOOK_NS);
 	}
 	requests_tick(s, peer);
 	origin_tick(s, peer);
@@ -362,6 +364,12 @@ void peers_tick(struct swarm *s)
 {
 	for (uint32_t i = 0; i < s->peers_top; i++) {
 		struct peer *p = &s->peers[i];
+
+		if (s->now_ns < s->peer_due_ns[i]) {
+			wake_at(s, s->peer_due_ns[i]);
+			continue;
+		}
+		s->peer_due_ns[i] = NEVER;
 		uint64_t timeout_ns =
 			p->state == PEER_CONNECTING ? CONNECT_TIMEOUT_NS : HANDSHAKE_TIMEOUT_NS;
 
@@ -372,6 +380,6 @@ void peers_tick(struct swarm *s)
 		else if (s->now_ns >= p->state_ns + timeout_ns)
 			peer_close(s, i, "it did not answer");
 		else
-			wake_at(s, p->state_ns + timeout_ns);
+			wake_peer_at(s, i, p->state_ns + timeout_ns);
 	}
 }

@@ -67,7 +67,7 @@ static enum swarm_place place(struct swarm *s, uint32_t peer, const struct peer_
 	p->receiving_bytes = message->length;
 	p->receiving_ns = s->now_ns;
 	p->receiving_asked_ns = asked_ns;
-	wake_at(s, s->now_ns + STALL_MIN_NS);
+	wake_peer_at(s, peer, s->now_ns + STALL_MIN_NS);
 	return SWARM_PLACE_BUFFER;
 }
 
@@ -291,5 +291,5 @@ void receiving_tick(struct swarm *s, uint32_t peer)
 	if (s->now_ns >= p->receiving_ns + patience_ns)
 		peer_offends(s, peer, "it stalled in the middle of a block");
 	else
-		wake_at(s, p->receiving_ns + patience_ns);
+		wake_peer_at(s, peer, p->receiving_ns + patience_ns);
 }

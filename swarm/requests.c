@@ -35,9 +35,8 @@ void refill(struct swarm *s, uint32_t peer)
 
 void refill_origins(struct swarm *s)
 {
-	BITSET_FOREACH (i, &s->askable)
-		if (s->peers[i].origin)
-			refill(s, i);
+	BITSET_FOREACH (i, &s->origins)
+		refill(s, i);
 }
 
 void refill_all(struct swarm *s)
@@ -274,7 +273,7 @@ static void request_run(struct swarm *s, uint32_t peer, uint32_t buffer, uint32_
 	p->requests_bytes += request_length(s, &r);
 	r.due_ns = due(s, p);
 	*request_at(s, p, p->requests_count - 1) = r;
-	wake_at(s, r.due_ns);
+	wake_peer_at(s, peer, r.due_ns);
 	send_request(s, peer, PEER_REQUEST, &r);
 }
 
@@ -305,7 +304,7 @@ static void peer_refill(struct swarm *s, uint32_t peer)
 		p->request_bytes_max < s->limits.block_bytes)
 		return;
 	if (s->now_ns < p->quiet_until_ns) {
-		wake_at(s, p->quiet_until_ns);
+		wake_peer_at(s, peer, p->quiet_until_ns);
 		return;
 	}
 	for (; asked < REQUESTS_A_UNIT && has_room(s, p); asked++) {
@@ -350,7 +349,7 @@ void requests_tick(struct swarm *s, uint32_t peer)
 		p->quiet_until_ns = 0;
 		refill(s, peer);
 	} else if (p->requests_count > 0) {
-		wake_at(s, request_at(s, p, 0)->due_ns);
+		wake_peer_at(s, peer, request_at(s, p, 0)->due_ns);
 	}
 }
 

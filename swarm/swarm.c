@@ -86,8 +86,8 @@ static bool create_peers(struct swarm *s)
 	uint64_t count = limits->peers_max;
 	size_t words = BITSET_WORDS(s->pieces_count);
 	bool origin = s->settings.origin;
-	struct bitset *const sets[] = {
-		&s->open, &s->askable, &s->interested, &s->unchoked, &s->serve, &s->refill};
+	struct bitset *const sets[] = {&s->open, &s->askable, &s->interested, &s->unchoked,
+		&s->serve, &s->origins, &s->refill};
 	uint64_t *set_words =
 		swarm_allocate(s, ARRAY_COUNT(sets) * BITSET_WORDS(count), sizeof(uint64_t));
 	uint64_t *has = swarm_allocate(s, count * words, sizeof(uint64_t));
@@ -98,8 +98,9 @@ static bool create_peers(struct swarm *s)
 		swarm_allocate(s, count * limits->incoming_requests_max, sizeof(struct incoming));
 
 	s->peers = swarm_allocate(s, count, sizeof(struct peer));
+	s->peer_due_ns = swarm_allocate(s, count, sizeof(uint64_t));
 	if (set_words == NULL || has == NULL || covered == NULL || requests == NULL ||
-		incoming == NULL || s->peers == NULL)
+		incoming == NULL || s->peers == NULL || s->peer_due_ns == NULL)
 		return false;
 	for (size_t i = 0; i < ARRAY_COUNT(sets); i++)
 		bitset_init(sets[i], set_words + i * BITSET_WORDS(count), limits->peers_max);
