@@ -72,7 +72,7 @@ uint32_t buffer_begin(struct swarm *s, uint32_t piece)
 		s->pieces[s->pieces[b->piece].leader].buffer = SWARM_BUFFER_NONE;
 	uint32_t blocks_count = (uint32_t)u64_div_up(piece_length(s, piece), s->limits.block_bytes);
 
-	memset(b, 0, sizeof(*b));
+	*b = (struct buffer){.senders = b->senders};
 	b->state = BUFFER_ARRIVING;
 	b->piece = piece;
 	b->blocks_count = b->blocks_free = blocks_count;

@@ -97,7 +97,8 @@ struct buffer {
 	uint32_t layer_peer;	  /* asked for its leaf layer */
 	uint32_t layer_generation;
 	uint32_t senders_count;
-	struct sender senders[SENDERS_MAX];
+	struct sender
+		*senders; /* SENDERS_MAX of them; apart, so that buffers are looked through fast */
 };
 
 /* ---- peers ---- */

@@ -77,7 +77,13 @@ static bool create_buffers(struct swarm *s)
 	s->blocks = swarm_allocate(
 		s, (uint64_t)limits->buffers_count * s->blocks_per_piece, sizeof(struct block));
 	s->effects = swarm_allocate(s, s->effects_max, sizeof(struct swarm_effect));
-	return s->buffers != NULL && s->blocks != NULL && s->effects != NULL;
+	struct sender *senders = swarm_allocate(
+		s, (uint64_t)limits->buffers_count * SENDERS_MAX, sizeof(struct sender));
+
+	for (uint32_t i = 0; s->buffers != NULL && senders != NULL && i < limits->buffers_count;
+		i++)
+		s->buffers[i].senders = senders + (size_t)i * SENDERS_MAX;
+	return senders != NULL && s->buffers != NULL && s->blocks != NULL && s->effects != NULL;
 }
 
 static bool create_peers(struct swarm *s)
