@@ -6,6 +6,9 @@
 
 #include "sim/invariants.h"
 
+#define COARSE_INCOMING 32
+#define COARSE_BUFFERS	48
+
 #define X(scenario_name) extern const struct sim_scenario sim_scenario_##scenario_name;
 #include "sim/scenarios.def"
 #undef X
@@ -87,6 +90,23 @@ uint32_t sim_room(
 	for (uint32_t i = 0; i < nodes_count; i++)
 		sim_node_boot_at(sim_node_add(world, "node", traits), 0);
 	return 1;
+}
+
+void sim_count_in_pieces(
+	struct sim_world *world, struct sim_node_traits *traits, uint32_t piece_bytes)
+{
+	struct swarm_limits *limits = &traits->limits;
+
+	world->granule_bytes = piece_bytes;
+	world->chunk_bytes = (uint32_t)MIB;
+	world->window_bytes = piece_bytes;
+	world->express = true;
+	limits->block_bytes = piece_bytes;
+	/* A peer is asked for the next when the one before is here: what several small requests
+	 * would keep under way, in whole pieces, is several times too much. */
+	limits->requests_per_peer_max = 1;
+	limits->incoming_requests_max = COARSE_INCOMING;
+	limits->buffers_count = COARSE_BUFFERS;
 }
 
 uint64_t sim_durable_bytes(const struct sim_node *node)

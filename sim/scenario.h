@@ -22,7 +22,8 @@ struct sim_scenario {
 	/* The checker that must catch this scenario: the run is good when it does and bad when
 	 * nothing does. NULL: nothing may be caught. */
 	const char *must_violate;
-	bool large; /* takes long or much memory: run-scenarios runs one seed of it */
+	bool manual; /* takes minutes and gigabytes: only run when named */
+	bool large;  /* takes long or much memory: run-scenarios runs one seed of it */
 };
 
 #define SIM_WATCH_NS (20 * NS_PER_MS)
@@ -81,6 +82,11 @@ void sim_racked_add(struct sim_world *world, uint32_t racks_count, uint32_t node
 	const struct sim_node_traits *traits);
 /* "uplinks": bytes of blocks that went into racks, in percent of the image. */
 void sim_judge_uplinks(struct sim_world *world, uint64_t percent_max);
+
+/* Before the image is made and machines are added: whole pieces instead of blocks travel and are
+ * written, and control messages do not queue. For rooms too large for anything finer. */
+void sim_count_in_pieces(
+	struct sim_world *world, struct sim_node_traits *traits, uint32_t piece_bytes);
 
 /* Durable bytes of the node by its engine's account, 0 when it is off. */
 uint64_t sim_durable_bytes(const struct sim_node *node);

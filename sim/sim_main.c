@@ -152,7 +152,9 @@ int main(int argc, char **argv)
 	}
 	for (uint32_t i = 0; options.list && i < sim_scenarios_count; i++)
 		printf("%-28s %s%s\n", sim_scenarios[i]->name, sim_scenarios[i]->shows,
-			sim_scenarios[i]->large ? " (large)" : "");
+			sim_scenarios[i]->manual  ? " (manual)"
+			: sim_scenarios[i]->large ? " (large)"
+						  : "");
 	if (options.list)
 		return EXIT_SUCCESS;
 	if (options.trace_path != NULL && strcmp(options.trace_path, "-") == 0)
