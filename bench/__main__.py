@@ -10,7 +10,7 @@ from bench import machine, report
 from bench.machine import TOP, BenchError, say
 from bench.results import Context, Results, default_path
 
-NAMES = ("room", "many", "cpu", "rack", "image", "delta", "faults")
+NAMES = ("room", "many", "cpu", "rack", "image", "delta", "faults", "crowd")
 EXTRA = ("profiles",)
 
 
@@ -49,9 +49,9 @@ def parse():
 def check(options):
     if os.geteuid() != 0:
         raise SystemExit("bench: network namespaces need root: sudo make bench")
-    for path in (options.binary, TOP + "/build/tests/helpers/plain_copy", TOP + "/build/sim/sim"):
+    for path in (options.binary, TOP + "/build/tests/helpers/plain_copy", TOP + "/build/tests/helpers/sink"):
         if not os.path.exists(path):
-            raise SystemExit("bench: %s is missing: make all sim tools" % path)
+            raise SystemExit("bench: %s is missing: make all tools" % path)
 
 
 def render(context, names):

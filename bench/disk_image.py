@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real Debian disk of 2 GiB, what is in it, and a disk that has drifted from it as a machine's does in
 use: logs written, packages updated, files deleted, always the same ones."""
-import glob
 import os
 import random
 import re
+import stat
 
 from bench.machine import GIB, MIB, TOP, BenchError, run, say
 
@@ -81,6 +81,21 @@ def partition_offset(path):
     return 512 * max(int(start) for start in starts)
 
 
+def files_of(root):
+    """Regular files of a mounted file system. Symbolic links are not followed: the image's absolute ones
+    lead into the machine that measures."""
+    found = []
+    for folder, _, names in os.walk(root, followlinks=False):
+        for name in names:
+            entry = os.path.join(folder, name)
+            about = os.lstat(entry)
+            if stat.S_ISREG(about.st_mode) and about.st_size < 16 * MIB:
+                if os.path.realpath(entry) != entry:
+                    raise BenchError("%s leads out of the image" % entry)
+                found.append(entry)
+    return sorted(found)
+
+
 def drift(image, path, scratch):
     """A copy of the image at path, used: 200 logs of 6 MB in all, one file of a hundred replaced as by an
     update, one of 250 deleted, the package lists rewritten. The same choices every time."""
@@ -88,9 +103,8 @@ def drift(image, path, scratch):
     run("cp", "--sparse=always", image.path, path)
     device = scratch.loop_at(path, image.offset)
     try:
-        root = scratch.mount(device, "drifting")
-        files = sorted(entry for entry in glob.glob(root + "/**", recursive=True, include_hidden=True)
-                       if os.path.isfile(entry) and not os.path.islink(entry))
+        root = scratch.mount(device, "drifting", "rw,nosuid,nodev,noexec,nosymfollow")
+        files = files_of(root)
         chosen = rng.sample(files, max(1, len(files) // 100) + max(1, len(files) // 250))
         updated = chosen[:max(1, len(files) // 100)]
         for entry in updated:
@@ -100,14 +114,16 @@ def drift(image, path, scratch):
             os.replace(entry + ".new", entry)
         for entry in chosen[len(updated):]:
             os.unlink(entry)
-        for entry in glob.glob(root + "/var/lib/dpkg/status*"):
+        for entry in (entry for entry in files if "/var/lib/dpkg/status" in entry):
+            if not os.path.exists(entry):
+                continue  # among the deleted
             with open(entry, "rb") as file:
                 content = file.read()
             with open(entry + ".new", "wb") as file:
                 file.write(content + b"\n")
             os.replace(entry + ".new", entry)
-        logs = root + "/var/log/bench"
-        os.makedirs(logs, exist_ok=True)
+        logs = root + "/bench-logs"  # at the top: no link of the image's can lead elsewhere
+        os.makedirs(logs)
         for number in range(200):
             with open("%s/%d.log" % (logs, number), "wb") as file:
                 file.write(rng.randbytes(int(min(6e6, image.bytes / 50) / 200)))

@@ -2,6 +2,7 @@
 """Networks in namespaces: a room is a bridge with a shaped link to every node; racks are bridges of their
 own, with a shaped uplink each to a core. Links are shaped (tbf) in both directions, so that a node's
 uplink and downlink are bounds of their own, as on a switch port."""
+import atexit
 import json
 
 from bench.machine import PREFIX, Process, namespace_add, namespaces_delete, run
@@ -16,6 +17,26 @@ def shaper(rate_mbit):
     burst = 128 * 1024 if rate_mbit >= 50 else 32 * 1024 if rate_mbit >= 10 else 16 * 1024
     queue = max(int(bytes_per_s * 0.1), 48 * 1024)
     return "tbf rate %dkbit burst %d limit %d" % (round(rate_mbit * 1000), burst, burst + queue)
+
+
+NEIGHBOURS = "/proc/sys/net/ipv4/neigh/default/gc_thresh%d"
+
+
+def raise_neighbours():
+    """Everybody talks to everybody: the machine's table of neighbours, which all namespaces share, must
+    hold them. Only ever raised, and given back on exit."""
+    for level, wanted in ((3, 262144), (2, 131072), (1, 65536)):
+        with open(NEIGHBOURS % level) as file:
+            had = int(file.read())
+        if had < wanted:
+            with open(NEIGHBOURS % level, "w") as file:
+                file.write(str(wanted))
+            atexit.register(restore_neighbours, level, had)
+
+
+def restore_neighbours(level, value):
+    with open(NEIGHBOURS % level, "w") as file:
+        file.write(str(value))
 
 
 class Room:
@@ -45,6 +66,8 @@ class Room:
         return self
 
     def build(self):
+        if self.nodes_count > 100:
+            raise_neighbours()
         hub = self.add("hub")
         commands = ["link set lo up", "link add br0 type bridge", "addr add %s/16 dev br0" % HUB_ADDRESS,
                     "link set br0 up"]

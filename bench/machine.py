@@ -41,21 +41,26 @@ def run(*command, check=True, given=None):
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _end_with_parent():
+def _prepare(group):
+    """In the child: it ends with its parent, and joins its control group before anything else (inside a
+    namespace of its own, /sys is another)."""
     _libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    if group is not None:
+        with open(group.path + "/cgroup.procs", "w") as file:
+            file.write(str(os.getpid()))
 
 
 class Process:
     """A child in a namespace, with the CPU time that it took once it has ended."""
 
-    def __init__(self, command, namespace=None, stdout=None, log=None):
+    def __init__(self, command, namespace=None, stdout=None, log=None, group=None):
         if namespace is not None:
             command = ["ip", "netns", "exec", namespace] + command
         self.cpu_seconds = None
         self.status = None
         self.child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=stdout if stdout is not None else log,
-            stderr=log, preexec_fn=_end_with_parent)
+            stderr=log, preexec_fn=lambda: _prepare(group))
         self.pid = self.child.pid
         self.stdout = self.child.stdout
         _children.add(self)
@@ -168,29 +173,24 @@ class Scratch:
             _scratches.remove(self)
 
 
-class MemoryGroup:
-    """A memory control group, of version 1 or 2, with a limit."""
+class ControlGroup:
+    """A control group of version 1 or 2 for the processes of one run."""
 
-    def __init__(self, limit_bytes):
-        first = os.path.join(CGROUPS, "memory")
+    def __init__(self, controller):
+        first = os.path.join(CGROUPS, controller)
         self.old = os.path.isdir(first)
         self.path = os.path.join(first if self.old else CGROUPS, PREFIX)
+        if not self.old and not os.path.exists(os.path.join(CGROUPS, "cgroup.controllers")):
+            raise BenchError("no control groups at " + CGROUPS)
         os.makedirs(self.path, exist_ok=True)
-        self.write("memory.limit_in_bytes" if self.old else "memory.max", limit_bytes)
         _groups.append(self.path)
 
     def write(self, name, value):
-        with open(os.path.join(self.path, name), "w") as file:
-            file.write(str(value))
-
-    def peak_bytes(self):
-        name = "memory.max_usage_in_bytes" if self.old else "memory.peak"
-        with open(os.path.join(self.path, name)) as file:
-            return int(file.read())
-
-    def command(self, command):
-        """The command, begun inside the group."""
-        return ["sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', self.path] + command
+        try:
+            with open(os.path.join(self.path, name), "w") as file:
+                file.write(str(value))
+        except OSError as error:
+            raise BenchError("control group: %s: %s" % (name, error.strerror)) from None
 
     def close(self):
         for _ in range(50):
@@ -201,6 +201,37 @@ class MemoryGroup:
                 time.sleep(0.1)
         if self.path in _groups:
             _groups.remove(self.path)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class MemoryGroup(ControlGroup):
+    def __init__(self, limit_bytes):
+        super().__init__("memory")
+        self.write("memory.limit_in_bytes" if self.old else "memory.max", limit_bytes)
+
+    def peak_bytes(self):
+        name = "memory.max_usage_in_bytes" if self.old else "memory.peak"
+        with open(os.path.join(self.path, name)) as file:
+            return int(file.read())
+
+
+class SlowDisks(ControlGroup):
+    """Writes to each of the devices are held to a rate."""
+
+    def __init__(self, devices, bytes_per_s):
+        super().__init__("blkio" if os.path.isdir(CGROUPS + "/blkio") else "io")
+        for device in devices:
+            number = os.stat(device).st_rdev
+            name = "%d:%d" % (os.major(number), os.minor(number))
+            if self.old:
+                self.write("blkio.throttle.write_bps_device", "%s %d" % (name, bytes_per_s))
+            else:
+                self.write("io.max", "%s wbps=%d" % (name, bytes_per_s))
 
 
 _scratches = []

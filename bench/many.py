@@ -7,12 +7,11 @@ from bench.machine import Scratch
 from bench.report import Section, Table, noise_line, number, ratio, runs_text
 from bench.results import Step, median
 from bench.swarm import Swarm, run_together
-from bench.work import Shape, Work, sim_scenarios, simulate
+from bench.work import Shape, Work
+from bench import simulator
 
 TITLE = "N costs nothing"
 BUDGET_MINUTES = 15
-# What the simulator is asked for, where it has it: the same room, and a thousand nodes beside one.
-SIMULATED = {"64": "room_of_64", "1000": "hall_of_1000"}
 
 
 def shape_of(quick):
@@ -34,6 +33,19 @@ class ManyWork(Work):
         return row
 
 
+def waves(shape, quick):
+    """The room as it is here; and one node and a thousand on the same links."""
+    links = {"link": "%gMbit" % shape.rate, "queue": "100ms"}
+    hall = {"image": "1GiB", "piece": "1MiB", "link": "1Gbit"}
+    if quick:
+        hall = {"image": "64MiB", "piece": "1MiB", "link": "1Gbit"}
+    many = 20 if quick else 1000
+    return {"predicted room": (dict(links, nodes=shape.nodes, image="%dMiB" % shape.mib,
+                                    piece="%dKiB" % (shape.piece_bytes >> 10)), 30),
+            "1 of %d" % many: (dict(hall, nodes=1), 5),
+            "%d of %d" % (many, many): (dict(hall, nodes=many), 150)}
+
+
 def run(context):
     shape = shape_of(context.options.quick)
     ours = Swarmboot(context.binary)
@@ -43,11 +55,7 @@ def run(context):
                       5 + 1.2 * shape.copy_s(), ours=False),
                  Step(shape.case, ours.name, lambda _repeat: work.both(shape), 3,
                       20 + 1.3 * shape.copy_s())]
-        there = sim_scenarios()
-        for what, scenario in SIMULATED.items():
-            if scenario in there:
-                steps.append(Step(what, "simulator", lambda _repeat, name=scenario: simulate(name, 300),
-                                  1, 60, cpu_bound=True))
+        steps += simulator.steps(context, waves(shape, context.options.quick))
         context.measure(steps)
 
 
@@ -67,11 +75,14 @@ def report(context):
               number(median(rows, "origin_copies")), number(median(rows, "wasted_percent")),
               number(median(rows, "cpu_percent"), 0), runs_text(rows, "last_s"))
     section.table(table)
-    simulated = Table("simulated", "last s", "bound s", "last / bound", "origin copies")
-    for what, scenario in SIMULATED.items():
-        for row in context.rows(what, "simulator")[-1:]:
-            simulated.add(scenario, row["sim_last"], row["sim_bound"], row["sim_ratio"],
-                          row["sim_copies"])
+    names = list(waves(shape, context.options.quick))
+    section.goal("2", "T(1000) / T(1), simulated", ratio(
+        simulator.last(context, names[2]), simulator.last(context, names[1])), 1.05)
+    predicted = simulator.last(context, names[0])
+    section.goal("2", "how far the simulator's prediction is from this room", None if not (
+        predicted and last) else abs(predicted / last - 1), 0.10, runs=rows)
+    simulated = Table(*simulator.COLUMNS)
+    simulator.fill(simulated, context, names)
     section.table(simulated)
     if links:
         section.text(noise_line(links, "both_ways_s", "the plain copy"))

@@ -87,8 +87,11 @@ class Section:
             self.lines += ["", "Note: " + note + "."]
 
     def failures(self, rows):
-        for row in rows:
-            if "failed" in row:
+        """Those that no later run of the same made good."""
+        for index, row in enumerate(rows):
+            mended = any("failed" not in later and all(later[key] == row[key] for key in (
+                "case", "client", "profile", "repeat")) for later in rows[index + 1:])
+            if "failed" in row and not mended:
                 self.lines += ["", "Failed: %s %s, repeat %d: %s" % (
                     row["case"], row["client"], row["repeat"], row["failed"])]
 

@@ -108,7 +108,9 @@ class Swarm:
         return self.foreign.get(node.number, self.client)
 
     def launch(self, node, command):
-        node.process = self.room.popen(node.number, command, stdout=subprocess.PIPE, log=self.log)
+        group = None if node is self.origin else getattr(self.client_of(node), "group", None)
+        node.process = self.room.popen(node.number, command, stdout=subprocess.PIPE, log=self.log,
+                                       group=group)
         node.pending = b""
         node.first = None
         node.lives += 1

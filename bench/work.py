@@ -3,11 +3,9 @@
 links filled over time."""
 import math
 import os
-import re
-import subprocess
 
 from bench.links import Room
-from bench.machine import MIB, TOP, BenchError
+from bench.machine import MIB
 from bench.measure import Cpu, calibrate
 from bench.swarm import Image, Swarm, random_file
 
@@ -85,28 +83,3 @@ def received_at(timeline, second):
             return before[2] + (entry[2] - before[2]) * share
         before = entry
     return before[2]
-
-
-SIM_RESULT = re.compile(
-    r"last (?P<last>[0-9.]+) s.*bound (?P<bound>[0-9.]+) s.*ratio (?P<ratio>[0-9.]+).*"
-    r"copies (?P<copies>[0-9.]+)")
-
-
-def simulate(scenario, limit_s, seed=1):
-    """One scenario of the simulator: its numbers, in virtual time."""
-    try:
-        done = subprocess.run([TOP + "/build/sim/sim", scenario, "--seed=%d" % seed], text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=limit_s)
-    except subprocess.TimeoutExpired:
-        raise BenchError("simulator: %s did not end within %d s" % (scenario, limit_s)) from None
-    found = SIM_RESULT.search(done.stdout)
-    if found is None:
-        raise BenchError("simulator: %s: %s" % (scenario, done.stdout.strip()[:200]))
-    return {"sim_" + key: float(value) for key, value in found.groupdict().items()} | {
-        "sim_good": done.returncode == 0}
-
-
-def sim_scenarios():
-    listed = subprocess.run([TOP + "/build/sim/sim", "--list"], stdout=subprocess.PIPE, text=True,
-                            timeout=20, check=True).stdout
-    return {line.split()[0] for line in listed.splitlines() if line.strip()}
