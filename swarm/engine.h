@@ -274,6 +274,8 @@ void receiving_tick(struct swarm *s, uint32_t peer);
 /* frames.c */
 void frame_learn(struct swarm *s, struct peer *p, const struct peer_message *message);
 bool frames_expected(const struct swarm *s, const struct peer *p);
+/* This peer sends blocks as they are, and what we lack is to be had compressed. */
+bool frames_elsewhere(const struct swarm *s, const struct peer *p);
 /* From this block to the end of the run that everybody asks for, or of the piece. */
 uint32_t frame_run_blocks(const struct swarm *s, uint32_t block);
 

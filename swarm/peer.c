@@ -351,7 +351,8 @@ static void open_tick(struct swarm *s, uint32_t peer)
 	if (s->now_ns >= p->sent_ns + KEEP_ALIVE_NS)
 		send_plain(s, peer, PEER_KEEP_ALIVE);
 	wake_peer_at(s, peer, p->sent_ns + KEEP_ALIVE_NS);
-	if (p->origin && p->am_interested) { /* it may be time to fall back on it */
+	/* It may be time to fall back on it. */
+	if (p->am_interested && (p->origin || (s->frames_seen && p->id_frame == 0))) {
 		refill(s, peer);
 		wake_peer_at(s, peer, s->now_ns + ORIGIN_LOOK_NS);
 	}

@@ -307,6 +307,10 @@ static void peer_refill(struct swarm *s, uint32_t peer)
 		wake_peer_at(s, peer, p->quiet_until_ns);
 		return;
 	}
+	if (frames_elsewhere(s, p)) {
+		wake_peer_at(s, peer, s->now_ns + NS_PER_S);
+		return;
+	}
 	for (; asked < REQUESTS_A_UNIT && has_room(s, p); asked++) {
 		uint32_t buffer;
 		uint32_t block = choose_block(s, peer, &buffer);
