@@ -183,4 +183,7 @@ void sim_tcp_acked(struct sim_stream *stream, const struct sim_chunk *chunk, uin
 		tcp->threshold_bytes = tcp->window_bytes;
 	if (tcp->limited && acked_bytes > 0)
 		grow(tcp, acked_bytes, now_ns);
+	/* What the receiver has room for. */
+	tcp->window_bytes = u64_min(tcp->window_bytes,
+		stream->connection->ends[stream->from].node->world->window_bytes);
 }
