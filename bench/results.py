@@ -75,13 +75,14 @@ class Step:
 
     measure(repeat) returns a row. wanted(rows) may say that another repeat would tell nothing new.
     ours: the result belongs to our program, and is measured again when that has changed.
+    cpu_bound: a busy CPU does not void it; virtual: nothing does, its time is not of this world.
     """
 
     def __init__(self, case, client, measure, repeats, estimate_s, profile="", wanted=None, ours=True,
-                 cpu_bound=False):
+                 cpu_bound=False, virtual=False):
         self.case, self.client, self.profile = case, client, profile
         self.measure, self.repeats, self.estimate_s = measure, repeats, estimate_s
-        self.wanted, self.ours, self.cpu_bound = wanted, ours, cpu_bound
+        self.wanted, self.ours, self.cpu_bound, self.virtual = wanted, ours, cpu_bound, virtual
 
     def name(self):
         return " ".join(part for part in (self.case, self.client, self.profile) if part)
@@ -146,12 +147,12 @@ class Context:
     def one(self, step, repeat):
         row = {"bench": self.bench, "case": step.case, "client": step.client, "repeat": repeat,
                "profile": step.profile, "program": self.program, "ours": step.ours,
-               "others_percent": wait_for_quiet(self.options.patience),
+               "others_percent": 0.0 if step.virtual else wait_for_quiet(self.options.patience),
                "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
         begin = time.monotonic()
         try:
             row.update(step.measure(repeat))
-            why = why_void(row, step.cpu_bound)
+            why = None if step.virtual else why_void(row, step.cpu_bound)
             if why:
                 row["void"] = why
         except BenchError as error:
@@ -167,7 +168,7 @@ def summary(row):
     if "failed" in row:
         return "FAILED: " + row["failed"]
     parts = ["%s %s" % (key, row[key]) for key in (
-        "last_s", "one_way_s", "both_ways_s", "seconds", "cpu_s_per_gib", "origin_copies",
+        "last_s", "sim_last_s", "sim_bound_s", "one_way_s", "both_ways_s", "seconds", "cpu_s_per_gib", "origin_copies",
         "uplink_copies", "received_copies", "ratio", "cpu_percent") if row.get(key) is not None]
     return ", ".join(parts) + (" (void: %s)" % row["void"] if row.get("void") else "")
 

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Asks `swarmboot simulate` for what no room of one machine holds, and to predict what one does hold."""
+import functools
 import json
+import re
 import subprocess
 
-from bench.machine import BenchError
+from bench.machine import TOP, BenchError
 from bench.results import Step
 
 
@@ -37,14 +39,40 @@ def wave(binary, options, limit_s):
     return row
 
 
+RESULT = re.compile(r": (?P<finished>[0-9]+)/(?P<nodes>[0-9]+) finished.*last (?P<last>[0-9.]+) s.*"
+                    r"bound (?P<bound>[0-9.]+) s.*origin copies (?P<copies>[0-9.]+)")
+
+
+def scenario(name, limit_s):
+    """One scenario of the simulator of the tests."""
+    try:
+        done = subprocess.run([TOP + "/build/sim/sim", name], text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=limit_s)
+    except subprocess.TimeoutExpired:
+        raise BenchError("simulator: %s was not done within %d s" % (name, limit_s)) from None
+    found = RESULT.search(done.stdout)
+    if found is None or found.group("finished") != found.group("nodes"):
+        raise BenchError("simulator: %s: %s" % (name, done.stdout.strip()[:200]))
+    last_s, bound_s = float(found.group("last")), float(found.group("bound"))
+    return {"sim_last_s": last_s, "sim_bound_s": bound_s, "sim_ratio": round(last_s / bound_s, 4),
+            "sim_copies": float(found.group("copies")), "sim_limit": "",
+            "sim_finished": int(found.group("finished")), "sim_good": done.returncode == 0}
+
+
 def steps(context, waves):
-    """waves: {case: (options, about so many seconds of this machine)}."""
-    if not known(context.binary):
-        context.note("this build has no `swarmboot simulate`; nothing is simulated")
-        return []
-    return [Step(case, "simulator",
-                 lambda _repeat, options=options, about_s=about_s: wave(context.binary, options, 4 * about_s),
-                 1, about_s, cpu_bound=True) for case, (options, about_s) in waves.items()]
+    """waves: {case: (options of a wave, or a scenario's name; about so many seconds of this machine)}."""
+    made = []
+    for case, (what, about_s) in waves.items():
+        if isinstance(what, str):
+            measure = functools.partial(scenario, what, 4 * about_s)
+        elif known(context.binary):
+            measure = functools.partial(wave, context.binary, what, 4 * about_s)
+        else:
+            context.note("this build has no `swarmboot simulate`; not everything is simulated")
+            continue
+        made.append(Step(case, "simulator", lambda _repeat, measure=measure: measure(), 1, about_s,
+                         virtual=True))
+    return made
 
 
 def last(context, case, key="sim_last_s"):
@@ -58,7 +86,8 @@ def fill(table, context, cases):
         for row in context.rows(case, "simulator")[-1:]:
             table.add(case, "%.1f" % row["sim_last_s"], "%.1f" % row["sim_bound_s"],
                       "%.3f" % row["sim_ratio"], "%.2f" % row["sim_copies"], row["sim_limit"],
-                      "%d KiB, %d of %d pieces" % (row["sim_block_bytes"] // 1024, *row["sim_pieces"]))
+                      "%d KiB, %d of %d pieces" % (row["sim_block_bytes"] // 1024, *row["sim_pieces"])
+                      if "sim_pieces" in row else "as the scenario says")
 
 
 COLUMNS = ("simulated", "last s", "bound s", "last / bound", "origin copies", "limited by",

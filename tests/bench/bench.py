@@ -82,6 +82,11 @@ def _():
         with open(folder + "/fake", "w") as file:
             file.write("#!/bin/sh\necho '%s'\n" % json.dumps(said))
         os.chmod(folder + "/fake", 0o755)
+        found = simulator.RESULT.search(
+            "room_of_64 seed=1 good: 64/64 finished, first 30.47 s last 31.17 s bound 22.48 s ratio 1.38 "
+            "origin copies 1.09 wasted 34640 KiB bans 0").groupdict()
+        same(found, {"finished": "64", "nodes": "64", "last": "31.17", "bound": "22.48",
+                     "copies": "1.09"})
         same(simulator.wave(folder + "/fake", {"nodes": 2}, 10)["sim_ratio"], 1.25)
 
 
