@@ -82,6 +82,8 @@ static void extended_handshake(struct swarm *s, uint32_t peer, const struct peer
 	p->origin = handshake.origin;
 	if (p->origin)
 		bitset_set(&s->origins, peer);
+	else /* it said so before */
+		bitset_clear(&s->origins, peer);
 	wake_peer_at(s, peer, s->now_ns); /* an origin is looked after from now on */
 	p->id_donthave = handshake.id_donthave;
 	p->id_haves = handshake.id_haves;

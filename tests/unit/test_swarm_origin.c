@@ -74,6 +74,26 @@ static void grants_go_once_each_and_before_the_unchoke(void **state)
 	}
 }
 
+/* It would be looked after as one for ever, and nothing else. */
+static void a_peer_may_take_back_that_it_is_the_origin(void **state)
+{
+	(void)state;
+	struct swarm_settings settings = rig_settings(PIECES, PIECE_BYTES);
+
+	rig_create(&rig, &settings);
+	rig_begin(&rig);
+	struct guest guest = guest_come(&rig, 2, true);
+
+	say_extended(guest, true);
+	say_extended(guest, false);
+	guest_say_index(&rig, guest, PEER_HAVE, 1);
+	guest_say(&rig, guest, PEER_UNCHOKE);
+	assert_int_not_equal(rig_said_count(&rig, guest.peer, PEER_REQUEST), 0);
+	guest_say(&rig, guest, PEER_CHOKE);
+	guest_say_triple(&rig, guest, PEER_REJECT, 1, 0, BLOCK);
+	rig_pass(&rig, 10 * NS_PER_S);
+}
+
 static void all_pieces_are_granted_once_while_requests_flow(void **state)
 {
 	uint32_t granted[PIECES] = {0};
@@ -352,6 +372,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(grants_go_once_each_and_before_the_unchoke, end),
+		cmocka_unit_test_teardown(a_peer_may_take_back_that_it_is_the_origin, end),
 		cmocka_unit_test_teardown(all_pieces_are_granted_once_while_requests_flow, end),
 		cmocka_unit_test_teardown(
 			a_grant_whose_receiver_vanished_counts_as_never_given, end),
