@@ -134,7 +134,10 @@ static uint64_t operate(struct sim_disk *disk, uint64_t offset_bytes, uint64_t b
 {
 	uint64_t start_ns = u64_max(disk->world->now_ns, disk->free_ns);
 	uint64_t cost_ns = extra_ns;
+	uint64_t stalls_until_ns = disk->traits.stall_at_ns + disk->traits.stall_ns;
 
+	if (start_ns >= disk->traits.stall_at_ns && start_ns < stalls_until_ns)
+		start_ns = stalls_until_ns;
 	if (bytes > 0) {
 		cost_ns += bytes * NS_PER_S / bytes_per_s;
 		if (offset_bytes != disk->next_offset_bytes)

@@ -22,6 +22,8 @@ struct sim_disk_traits {
 	uint64_t read_bytes_per_s;
 	uint64_t seek_ns; /* when an operation does not follow the one before it */
 	uint64_t flush_ns;
+	uint64_t stall_at_ns; /* it does nothing for stall_ns from then on; 0: never */
+	uint64_t stall_ns;
 	bool flush_does_nothing; /* answers, and makes nothing durable: for tests that must fail */
 	bool holdback;
 	/* Operations of a kind are numbered from 1 in order of issue; those in
