@@ -74,6 +74,19 @@ static void grants_go_once_each_and_before_the_unchoke(void **state)
 	}
 }
 
+/* All that a swarm can be at once takes the most memory, and the most pieces of it. */
+static void an_origin_may_have_a_place(void **state)
+{
+	(void)state;
+	struct swarm_settings settings = rig_settings(PIECES, PIECE_BYTES);
+
+	settings.origin = settings.leaves = settings.frames = true;
+	memcpy(settings.rack, "r1", 3);
+	memcpy(settings.site, "s1", 3);
+	rig_create(&rig, &settings);
+	rig_begin(&rig);
+}
+
 /* It would be looked after as one for ever, and nothing else. */
 static void a_peer_may_take_back_that_it_is_the_origin(void **state)
 {
@@ -372,6 +385,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(grants_go_once_each_and_before_the_unchoke, end),
+		cmocka_unit_test_teardown(an_origin_may_have_a_place, end),
 		cmocka_unit_test_teardown(a_peer_may_take_back_that_it_is_the_origin, end),
 		cmocka_unit_test_teardown(all_pieces_are_granted_once_while_requests_flow, end),
 		cmocka_unit_test_teardown(
