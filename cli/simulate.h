@@ -14,7 +14,10 @@
 #define SIMULATE_SEEDS_MAX    1000
 #define SIMULATE_VARIANTS_MAX 16
 #define SIMULATE_NAME_MAX     96
-#define MILLION		      1000000
+/* What a core makes of zstd, at the level that nodes use. */
+#define SIMULATE_DECODE_BYTES_PER_S (1000 * (uint64_t)MILLION)
+#define SIMULATE_ENCODE_BYTES_PER_S (350 * (uint64_t)MILLION)
+#define MILLION			    1000000
 
 /* ---- simulate_keys.c: what the operator says ---- */
 
@@ -36,6 +39,7 @@ struct simulate_description {
 	uint64_t piece_bytes;
 	uint64_t zero_millionths; /* of the image: known to be zeros, never sent */
 	bool zero_given;
+	uint64_t compress_times;     /* what is sent is so many times smaller; 1: as it is */
 	uint64_t duplicate_bytes;    /* of pieces that equal another one; of a metainfo file */
 	uint64_t link_bytes_per_s;   /* of a node, each way, headers included */
 	uint64_t up_bytes_per_s;     /* instead of `link` */
@@ -100,7 +104,7 @@ struct simulate_model {
 	uint32_t piece_bytes;
 	uint64_t window_bytes;	    /* in flight on a connection */
 	struct swarm_limits limits; /* of a node's engine, with blocks as they are simulated */
-	/* Bytes of the image for a byte on the wire: duplicates travel once. Links are so much
+	/* Bytes of the simulation for a byte on the wire: duplicates travel once. Links are so much
 	 * faster in the simulation. */
 	double wire_gain;
 };
@@ -147,6 +151,7 @@ struct simulate_run {
 	double last_s;
 	double end_s;	   /* of the simulation; beyond the sample, time is added to the others */
 	double beyond_s;   /* what is added */
+	bool unsteady;	   /* and may be wrong: the sample's middle was not of one speed */
 	double share_done; /* of what was to be received in the simulation */
 	/* On the wire, of the whole image. */
 	uint64_t origin_sent_bytes;

@@ -93,6 +93,7 @@ static json_t *run_object(const struct simulate_variant *variant, const struct s
 	set_real(object, "nodes_up_busy", run->node_up_busy);
 	set_real(object, "nodes_down_busy", run->node_down_busy);
 	set_count(object, "events", run->events_count);
+	json_object_set_new(object, "uncertain", json_boolean(run->unsteady));
 	json_object_set_new(object, "interrupted", json_boolean(run->interrupted));
 	json_object_set_new(
 		object, "fault", run->fault[0] != '\0' ? json_string(run->fault) : json_null());

@@ -21,6 +21,7 @@
 #define LINE_MAX_BYTES	  1024
 #define IMAGE_BYTES_MAX	  (64 * TIB)
 #define PIECE_BYTES_MIN	  (16 * KIB)
+#define COMPRESS_MAX	  1000
 #define SAMPLE_PIECES_MIN 32
 #define RATE_MIN	  1000 /* bytes a second */
 #define RATE_MAX	  (1000 * GIB)
@@ -123,6 +124,8 @@ const struct simulate_key simulate_keys[] = {
 		parse_size},
 	{"zeros", "PERCENT%", "share of the image that is zeros and never sent (0%)",
 		AT(zero_millionths), parse_zeros},
+	{"compress", "N", "what is sent becomes N times smaller by zstd (1)", AT(compress_times),
+		parse_count},
 	{"link", "RATE", "a node's link, each way, as sold (1Gbit)", AT(link_bytes_per_s),
 		parse_rate},
 	{"up", "RATE", "a node's way out, when it is not --link", AT(up_bytes_per_s), parse_rate},
@@ -163,6 +166,7 @@ void simulate_defaults(struct simulate_description *d)
 	*d = (struct simulate_description){
 		.nodes_count = 16,
 		.image_text = "4GB",
+		.compress_times = 1,
 		.link_bytes_per_s = 125 * MILLION,
 		.latency_ns = 200 * NS_PER_US,
 		.disk_write_bytes_per_s = 400 * MILLION,
@@ -349,6 +353,8 @@ bool simulate_complete(struct simulate_description *d, struct failure *failure)
 		return failure_set(failure, ERROR_USAGE,
 			"piece wants more: the image would have over %u pieces",
 			METAINFO_PIECES_MAX);
+	if (d->compress_times > COMPRESS_MAX)
+		return failure_set(failure, ERROR_USAGE, "compress wants at most %u", COMPRESS_MAX);
 	if (d->racks_count > d->nodes_count || d->racks_count > SIM_RACKS_MAX)
 		return failure_set(failure, ERROR_USAGE,
 			"racks wants at most as many as there are nodes, and %u", SIM_RACKS_MAX);

@@ -19,7 +19,7 @@ static const char *const names[BOUND_PARTS] = {
 	[BOUND_SITE] = "the sites' uplinks",
 	[BOUND_DISK] = "the nodes' disks",
 	[BOUND_READ] = "the origin's disk",
-	[BOUND_DIGEST] = "hashing",
+	[BOUND_DIGEST] = "hashing and unpacking",
 };
 
 static int longest_first(const void *left, const void *right)
@@ -30,9 +30,20 @@ static int longest_first(const void *left, const void *right)
 	return (a->seconds < b->seconds) - (a->seconds > b->seconds);
 }
 
+/* In bytes of the image: fewer pass over the wire. */
 static uint64_t wire_rate(const struct simulate_model *model, uint64_t bytes_per_s)
 {
-	return (uint64_t)((double)simulate_payload_rate(bytes_per_s) * model->wire_gain);
+	return (uint64_t)((double)simulate_payload_rate(bytes_per_s) *
+			  (double)model->written_bytes / (double)model->wire_bytes);
+}
+
+static uint64_t digest_rate(const struct simulate_description *d)
+{
+	double seconds_per_byte = 1 / (double)d->hash_bytes_per_s;
+
+	if (d->compress_times > 1)
+		seconds_per_byte += 1 / (double)SIMULATE_DECODE_BYTES_PER_S;
+	return (uint64_t)(1 / seconds_per_byte);
 }
 
 static void describe(struct bound_node *nodes, const struct simulate_description *d,
@@ -50,7 +61,7 @@ static void describe(struct bound_node *nodes, const struct simulate_description
 			.up_bytes_per_s = wire_rate(model, d->up_bytes_per_s),
 			.down_bytes_per_s = wire_rate(model, d->down_bytes_per_s),
 			.disk_bytes_per_s = d->disk_write_bytes_per_s,
-			.digest_bytes_per_s = d->hash_bytes_per_s,
+			.digest_bytes_per_s = digest_rate(d),
 			.start_ns = simulate_start_ns(d, i),
 			.rack = simulate_rack(d, i),
 			.site = BOUND_NOWHERE,

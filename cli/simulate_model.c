@@ -14,7 +14,7 @@
 #define BLOCKS_PER_SECOND 512
 /* In blocks and news about pieces: some seconds of an ordinary processor. */
 #define FINE_WORK_MAX	  2000000
-#define SAMPLE_WORK_MAX	  1500000
+#define SAMPLE_WORK_MAX	  3000000
 #define SAMPLE_PIECES_MIN 128
 #define NEIGHBOURS	  48 /* that hear of every piece, about */
 #define STAGGER_SHARE	  20 /* a sample must last so many times as long as the nodes' starts */
@@ -69,7 +69,8 @@ static uint64_t sample_pieces(
 	uint64_t pieces = u64_max(
 		SAMPLE_PIECES_MIN, SAMPLE_WORK_MAX / work_per_piece(d, model->limits.block_bytes));
 	double sample_s = (double)(pieces * d->piece_bytes) /
-			  ((double)simulate_payload_rate(d->down_bytes_per_s) * model->wire_gain);
+			  ((double)simulate_payload_rate(d->down_bytes_per_s) * model->wire_gain *
+				  (double)d->compress_times);
 	double stagger_s = (double)d->stagger_ns / (double)NS_PER_S;
 
 	return stagger_s * STAGGER_SHARE > sample_s ? UINT64_MAX : pieces;
@@ -85,6 +86,7 @@ void simulate_model_choose(struct simulate_model *model, const struct simulate_d
 	model->wire_bytes =
 		model->written_bytes - u64_min(d->duplicate_bytes, model->written_bytes - 1);
 	model->wire_gain = (double)model->written_bytes / (double)model->wire_bytes;
+	model->wire_bytes = u64_max(1, model->wire_bytes / d->compress_times);
 	model->pieces_count = (uint32_t)u64_div_up(model->written_bytes, d->piece_bytes);
 	plan_memory(model, d);
 	bool fine =
@@ -98,6 +100,8 @@ void simulate_model_choose(struct simulate_model *model, const struct simulate_d
 	model->sample_bytes = model->written_bytes;
 	uint64_t sample = sample_pieces(d, model, fine);
 
+	if (d->sample_pieces_count == SIMULATE_SAMPLE_AUTO && sample > model->pieces_count / 2)
+		sample = model->pieces_count;
 	if (sample < model->pieces_count) {
 		model->sample_pieces_count = (uint32_t)sample;
 		model->sample_bytes = sample * d->piece_bytes;

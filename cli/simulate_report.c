@@ -12,7 +12,7 @@
 #define PLOT_ROWS    8
 #define NEAR_LIMIT   0.9  /* of the longest: also worth naming */
 #define NEAR_BOUND   1.15 /* times the bound: nothing to look for */
-#define BUFFERS_FEW  12
+#define BUFFERS_FEW  24
 #define MINUTE	     60
 #define HOUR	     3600
 
@@ -150,6 +150,11 @@ static void print_finish(FILE *file, const struct simulate_variant *variant)
 		fprintf(file, "  of all seeds   the last node at %s", simulate_time(text, least));
 		fprintf(file, " to %s\n", simulate_time(text, most));
 	}
+	if (run->unsteady)
+		fprintf(file,
+			"  uncertain      the speed still changed in the middle of the sample: "
+			"simulate more (--sample %u, or all)\n",
+			4 * variant->model.sample_pieces_count);
 	print_limits(file, variant);
 	fprintf(file, "  origin sent    %s, ",
 		simulate_bytes(text, (double)run->origin_sent_bytes));

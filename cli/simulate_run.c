@@ -4,6 +4,7 @@
  * image was simulated, the rest is taken to pass as the middle of the sample did, which has neither
  * the start nor the end of a wave in it.
  */
+#include <math.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -16,8 +17,10 @@
 #define LIMIT_BOUNDS	 20   /* a wave that needs so many lower bounds is given up */
 #define LIMIT_MORE_NS	 (600 * NS_PER_S)
 #define TRACKER_S	 2
-#define STEADY_FROM	 0.3 /* of the sample: between these the wave is in full swing */
-#define STEADY_TO	 0.7
+#define STEADY_FROM	 0.25 /* of the sample: from here on the wave may be in full swing, */
+#define STEADY_MIDDLE	 0.5  /* from here on it is, */
+#define STEADY_TO	 0.85 /* up to here */
+#define STEADY_PERCENT	 5    /* that the speed may differ before and after the middle */
 
 /* How far the wave was at one moment. */
 struct mark {
@@ -28,6 +31,7 @@ struct mark {
 };
 
 struct drive {
+	struct mark before;
 	struct mark from;
 	struct mark to;
 	simulate_watch *watch;
@@ -48,6 +52,12 @@ static double cpu_seconds(void)
 }
 
 /* ---- the world ---- */
+
+/* Bytes on the wire for a byte of the simulation. */
+static double wire_share(const struct simulate_model *model)
+{
+	return (double)model->wire_bytes / (double)model->written_bytes;
+}
 
 static uint64_t link_rate(const struct simulate_model *model, uint64_t bytes_per_s)
 {
@@ -70,6 +80,10 @@ static void describe_node(struct sim_node_traits *traits, const struct simulate_
 	traits->read_back = d->read_back;
 	traits->expect = SIM_EXPECT_NOTHING;
 	traits->limits = model->limits;
+	if (d->compress_times > 1) {
+		traits->decode_bytes_per_s = SIMULATE_DECODE_BYTES_PER_S;
+		traits->encode_bytes_per_s = SIMULATE_ENCODE_BYTES_PER_S;
+	}
 }
 
 static struct sim_world *build_world(
@@ -86,6 +100,7 @@ static struct sim_world *build_world(
 	world->chunk_bytes = model->limits.block_bytes;
 	world->window_bytes = model->window_bytes;
 	sim_image_make(world, model->sample_bytes, model->piece_bytes, 0, 0);
+	world->image.frame_ratio = d->compress_times > 1 ? (uint32_t)d->compress_times : 0;
 	sim_tracker_add(world, TRACKER_S);
 	for (uint64_t i = 0; i < d->racks_count; i++)
 		(void)sim_rack_add(world, rack_rate, rack_rate, SIM_SITE_NONE);
@@ -131,7 +146,7 @@ static struct mark mark_now(const struct sim_world *world)
 	return mark;
 }
 
-/* False: stopped on request. */
+/* bound_s: of what is simulated. False: stopped on request. */
 static bool drive(struct drive *drive, struct sim_world *world, double bound_s)
 {
 	uint64_t bound_ns = (uint64_t)(bound_s * (double)NS_PER_S);
@@ -145,6 +160,8 @@ static bool drive(struct drive *drive, struct sim_world *world, double bound_s)
 		struct mark mark = mark_now(world);
 
 		if (mark.received_bytes <= whole * STEADY_FROM)
+			drive->before = mark;
+		if (mark.received_bytes <= whole * STEADY_MIDDLE)
 			drive->from = mark;
 		if (mark.received_bytes <= whole * STEADY_TO)
 			drive->to = mark;
@@ -185,7 +202,7 @@ static void measure_times(struct simulate_run *run, uint64_t nodes_count)
 static void measure_node(struct simulate_run *run, const struct simulate_variant *variant,
 	struct simulate_node *to, const struct sim_node *node)
 {
-	double gain = variant->model.wire_gain;
+	double share = wire_share(&variant->model);
 	struct swarm_status status = {0};
 
 	if (node->swarm != NULL)
@@ -193,11 +210,12 @@ static void measure_node(struct simulate_run *run, const struct simulate_variant
 	to->start_s = seconds(node->started_ns);
 	to->complete_s = node->completed_ns > 0 ? seconds(node->completed_ns) : -1;
 	to->finished_s = node->state == SIM_FINISHED ? seconds(node->finished_ns) : -1;
-	to->received_bytes = (uint64_t)((double)node->payload_received_bytes / gain);
-	to->received_from_origin_bytes = (uint64_t)((double)node->payload_from_origin_bytes / gain);
-	to->sent_bytes = (uint64_t)((double)node->payload_sent_bytes / gain);
+	to->received_bytes = (uint64_t)((double)node->payload_received_bytes * share);
+	to->received_from_origin_bytes =
+		(uint64_t)((double)node->payload_from_origin_bytes * share);
+	to->sent_bytes = (uint64_t)((double)node->payload_sent_bytes * share);
 	run->received_bytes += to->received_bytes;
-	run->wasted_bytes += (uint64_t)((double)(node->wasted_bytes + status.wasted_bytes) / gain);
+	run->wasted_bytes += (uint64_t)((double)(node->wasted_bytes + status.wasted_bytes) * share);
 }
 
 /* How busy links were until the last node was complete. */
@@ -225,6 +243,13 @@ static void measure_links(struct simulate_run *run, const struct sim_world *worl
 	run->origin_up_busy = (double)origin->sent_bytes / (double)origin->up_bytes_per_s / busy_s;
 }
 
+static double bytes_per_s(const struct mark *from, const struct mark *to)
+{
+	double seconds = to->seconds - from->seconds;
+
+	return seconds > 0 ? (to->received_bytes - from->received_bytes) / seconds : 0;
+}
+
 /* What lies beyond the sample passes as its middle did. */
 static void extend(
 	struct simulate_run *run, const struct simulate_variant *variant, const struct drive *drive)
@@ -237,7 +262,7 @@ static void extend(
 	double times = steady_bytes > 0 ? beyond_bytes / steady_bytes : 0;
 	double more_s = times * steady_s;
 	double read_back_s = d->read_back ? beyond_bytes / (double)d->disk_read_bytes_per_s : 0;
-	double gain = model->wire_gain;
+	double share = wire_share(model);
 
 	for (uint64_t i = 0; i < d->nodes_count; i++) {
 		struct simulate_node *node = &run->nodes[i];
@@ -245,15 +270,19 @@ static void extend(
 		node->complete_s += node->complete_s >= 0 ? more_s : 0;
 		node->finished_s += node->finished_s >= 0 ? more_s + read_back_s : 0;
 	}
+	double early = bytes_per_s(&drive->before, &drive->from);
+	double late = bytes_per_s(&drive->from, &drive->to);
+
 	run->beyond_s = more_s + read_back_s;
+	run->unsteady = 100 * fabs(early - late) > STEADY_PERCENT * late;
 	run->origin_sent_bytes +=
-		(uint64_t)(times * (drive->to.origin_sent_bytes - drive->from.origin_sent_bytes) /
-			   gain);
+		(uint64_t)(times * (drive->to.origin_sent_bytes - drive->from.origin_sent_bytes) *
+			   share);
 	/* A short middle may flatter it: one copy has to leave. */
 	run->origin_sent_bytes = u64_max(run->origin_sent_bytes, model->wire_bytes);
 	run->racks_in_bytes +=
-		(uint64_t)(times * (drive->to.racks_in_bytes - drive->from.racks_in_bytes) / gain);
-	run->received_bytes += (uint64_t)(beyond_bytes * (double)d->nodes_count / gain);
+		(uint64_t)(times * (drive->to.racks_in_bytes - drive->from.racks_in_bytes) * share);
+	run->received_bytes += (uint64_t)(beyond_bytes * (double)d->nodes_count * share);
 	run->wasted_bytes +=
 		(uint64_t)((double)run->wasted_bytes * beyond_bytes / (double)model->sample_bytes);
 }
@@ -262,13 +291,13 @@ static void measure(struct simulate_run *run, const struct simulate_variant *var
 	const struct sim_world *world, const struct drive *drive)
 {
 	const struct mark now = mark_now(world);
-	double gain = variant->model.wire_gain;
+	double share = wire_share(&variant->model);
 
 	run->end_s = now.seconds;
 	run->share_done = now.received_bytes / (double)world->image.length_bytes;
 	run->events_count = world->events_fired_count;
-	run->origin_sent_bytes = (uint64_t)(now.origin_sent_bytes / gain);
-	run->racks_in_bytes = (uint64_t)(now.racks_in_bytes / gain);
+	run->origin_sent_bytes = (uint64_t)(now.origin_sent_bytes * share);
+	run->racks_in_bytes = (uint64_t)(now.racks_in_bytes * share);
 	for (uint64_t i = 0; i < variant->description.nodes_count; i++)
 		measure_node(run, variant, &run->nodes[i], world->nodes[i + 1]);
 	measure_links(run, world);
@@ -289,7 +318,9 @@ void simulate_run_one(struct simulate_run *run, const struct simulate_variant *v
 
 	*run = (struct simulate_run){.seed = seed};
 	run->nodes = memory_allocate(variant->description.nodes_count, sizeof(*run->nodes));
-	run->interrupted = !drive(&driving, world, variant->bound.seconds);
+	run->interrupted = !drive(&driving, world,
+		variant->bound.seconds * (double)variant->model.sample_bytes /
+			(double)variant->model.written_bytes);
 	measure(run, variant, world, &driving);
 	sim_world_destroy(world);
 	run->cpu_s = cpu_seconds() - begun_s;

@@ -115,7 +115,7 @@ static void the_bound_names_what_is_slowest(void **state)
 		{"nodes=8,image=10GB,link=1Gbit,up=100Mbit,origin-link=1Gbit",
 			"all uplinks together"},
 		{"nodes=8,image=10GB,link=10Gbit,disk=100MB/s", "the nodes' disks"},
-		{"nodes=8,image=10GB,link=40Gbit,disk=4GB/s,hash=500MB/s", "hashing"},
+		{"nodes=8,image=10GB,link=40Gbit,disk=4GB/s,hash=500MB/s", "hashing and unpacking"},
 		{"nodes=8,image=10GB,link=1Gbit,racks=2,rack-uplink=500Mbit", "the racks' uplinks"},
 	};
 
