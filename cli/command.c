@@ -73,6 +73,8 @@ static bool option_take(const struct option_description *option, const char *tex
 		return count_parse(text, option->value);
 	case OPTION_DURATION:
 		return duration_parse(text, option->value);
+	case OPTION_RATE:
+		return rate_parse(text, option->value);
 	}
 	return false;
 }

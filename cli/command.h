@@ -18,6 +18,7 @@ enum option_kind {
 	OPTION_SIZE,	 /* uint64_t *: bytes, with KiB, MiB, ... */
 	OPTION_COUNT,	 /* uint64_t * */
 	OPTION_DURATION, /* uint64_t *: seconds */
+	OPTION_RATE,	 /* uint64_t *: bytes a second */
 };
 
 #define OPTION_TEXTS_MAX 64

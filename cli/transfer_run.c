@@ -224,6 +224,7 @@ static bool start(struct foreground *foreground, struct failure *failure)
 		.peers_count = (uint32_t)run->peers.count,
 		.rack = run->rack,
 		.site = run->site,
+		.rates = run->rates,
 		.memory_bytes = run->memory_bytes,
 		.memory_taken_bytes = run->holdback != NULL ? 2 * HOLDBACK_BYTES : 0,
 		.frames = run->frames,

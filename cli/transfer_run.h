@@ -27,6 +27,7 @@ struct transfer_run {
 	const char *rack; /* NULL: in none */
 	const char *site;
 	uint64_t memory_bytes;
+	struct transfer_rates rates;
 	uint64_t seed_of_choices;
 	bool started; /* set by transfer_run: the device may have been written to */
 };

@@ -49,6 +49,13 @@ struct transfer_event {
 	const char *text;
 };
 
+/* Limits with the headers of packets; 0: none. They are reached after ramp_s. */
+struct transfer_rates {
+	uint64_t up_bytes_per_s;
+	uint64_t down_bytes_per_s;
+	uint64_t ramp_s;
+};
+
 struct transfer_settings {
 	const struct metainfo *metainfo; /* borrowed for the life of the transfer */
 	struct block_device *device;	 /* borrowed likewise: top of the stack */
@@ -58,6 +65,7 @@ struct transfer_settings {
 	uint32_t trackers_count;
 	const struct peer_address *peers; /* copied */
 	uint32_t peers_count;
+	struct transfer_rates rates;
 	uint64_t memory_bytes;	     /* of the process (runtime/budget.h); 0: the default */
 	uint64_t memory_taken_bytes; /* of it, what the caller has used already */
 	enum frames_mode frames;     /* compressed blocks */

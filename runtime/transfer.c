@@ -11,6 +11,7 @@
 #define SAMPLE_INTERVAL_NS (NS_PER_S / 2)
 #define STOP_TIMEOUT_NS	   (2 * NS_PER_S)
 #define CONTROL_BYTES_MORE (256 * KIB)
+#define RAMP_S_MAX	   86400
 #define TEXT_OF_NONE	   UINT32_MAX
 #define LAYERS_QUEUED	   16 /* leaf layers that one peer may be sent at a time */
 
@@ -348,6 +349,9 @@ struct transfer *transfer_start(
 	hash_find_zero_pieces(settings->metainfo, &transfer->zero_pieces);
 	swarm_limits_default(&transfer->limits);
 	transfer_frames_open(transfer, settings);
+	transfer->limits.up_bytes_per_s = settings->rates.up_bytes_per_s;
+	transfer->limits.down_bytes_per_s = settings->rates.down_bytes_per_s;
+	transfer->limits.ramp_ns = u64_min(settings->rates.ramp_s, RAMP_S_MAX) * NS_PER_S;
 	budget_plan(&transfer->budget, settings->memory_bytes,
 		settings->memory_taken_bytes + transfer_frames_bytes(transfer), settings->metainfo,
 		settings->origin, &transfer->limits);

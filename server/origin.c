@@ -154,6 +154,7 @@ static bool origin_start(struct origin *origin, struct failure *failure)
 		.device = origin->device,
 		.seed = true,
 		.origin = true,
+		.rates = origins->settings.rates,
 		.trackers = origins->trackers,
 		.trackers_count = origins->settings.trackers_count,
 		.on_event = on_transfer,

@@ -14,6 +14,7 @@
 struct origins;
 
 struct origins_settings {
+	struct transfer_rates rates;	 /* of each image */
 	struct event_base *base;	 /* borrowed */
 	const struct image_store *store; /* borrowed */
 	struct in_addr address;

@@ -73,6 +73,8 @@ static void plan_for(
 	plan->report_interval_ms = 1000;
 	plan->seed_deadline_s = server->settings.seed_deadline_s;
 	plan->memory_bytes = server->settings.memory_bytes;
+	plan->up_bytes_per_s = plan->down_bytes_per_s = server->settings.node_bytes_per_s;
+	plan->ramp_s = server->settings.ramp_s;
 	nodes_changed(server->nodes, node);
 	if (plan->action == PLAN_IMAGE || plan->action == PLAN_FINISHING) {
 		plan_fill_arm(server, &node->arm, plan);

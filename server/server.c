@@ -290,6 +290,8 @@ static bool start_swarm(struct server *server, struct failure *failure)
 	if (!tracker_listen_udp(server->tracker, &udp, failure))
 		return false;
 	struct origins_settings origins_settings = {.base = server->base,
+		.rates = {.up_bytes_per_s = server->settings.origin_bytes_per_s,
+			.ramp_s = server->settings.ramp_s},
 		.store = &server->store,
 		.address = server->settings.address,
 		.port = server->settings.peer_port,

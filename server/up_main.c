@@ -32,6 +32,9 @@ struct up_options {
 	uint64_t peer_port;
 	uint64_t seed_deadline_s;
 	uint64_t memory_bytes;
+	uint64_t node_bytes_per_s;
+	uint64_t origin_bytes_per_s;
+	uint64_t ramp_s;
 	bool discover;
 	bool rebuild;
 	bool plain;
@@ -175,6 +178,9 @@ static bool settings_make(
 	settings->options = wanted->options != NULL ? wanted->options : "";
 	settings->seed_deadline_s = wanted->seed_deadline_s;
 	settings->memory_bytes = wanted->memory_bytes;
+	settings->node_bytes_per_s = wanted->node_bytes_per_s;
+	settings->origin_bytes_per_s = wanted->origin_bytes_per_s;
+	settings->ramp_s = wanted->ramp_s;
 	if (wanted->dhcp_range != NULL && !dhcp_range_parse(&settings->range, wanted->dhcp_range,
 						  settings->address, settings->netmask, failure))
 		return false;
@@ -299,6 +305,12 @@ int up_main(int argc, char **argv)
 		{"peer-port", OPTION_COUNT, &wanted.peer_port, "PORT", "origin, default 6881"},
 		{"seed-deadline", OPTION_DURATION, &wanted.seed_deadline_s, "TIME",
 			"how long a complete machine serves others at most (10m)"},
+		{"limit", OPTION_RATE, &wanted.node_bytes_per_s, "RATE",
+			"what a machine sends, and receives, at most (1Gbit, 50MB/s)"},
+		{"origin-limit", OPTION_RATE, &wanted.origin_bytes_per_s, "RATE",
+			"what the server sends of an image at most"},
+		{"ramp", OPTION_DURATION, &wanted.ramp_s, "TIME",
+			"reach these limits only after so long"},
 		{"memory", OPTION_SIZE, &wanted.memory_bytes, "SIZE",
 			"of the agent on a machine (a sixth of it, up to 64MiB)"},
 		{"kernel", OPTION_TEXT, &wanted.kernel, "DEB|DIR",

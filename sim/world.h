@@ -20,7 +20,7 @@
 #define SIM_CONTENT_ZERO      0
 #define SIM_CONTENT_WRONG_BIT 0x80000000U
 #define SIM_HASH_BYTES	      32
-#define SIM_TALLIES_MAX	      8
+#define SIM_TALLIES_MAX	      32
 #define SIM_RACKS_MAX	      1024
 #define SIM_SITES_MAX	      64
 

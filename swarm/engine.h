@@ -75,6 +75,9 @@ struct swarm {
 	uint64_t deadline_ns;
 	uint32_t work; /* enum work */
 	bool started, stopped, assessed;
+	uint64_t started_ns;
+	struct throttle up, down;
+	uint64_t requested_bytes; /* of all peers, not answered */
 	bool complete, disk_failed;
 
 	struct piece *pieces; /* pieces_count, then LISTS_COUNT list heads */
@@ -378,6 +381,21 @@ void piece_uncount(struct swarm *s, uint32_t piece);
 void flush_done(struct swarm *s, uint64_t flush_id, bool ok);
 bool durability_work(struct swarm *s);
 bool durability_settle_work(struct swarm *s);
+
+/* throttle.c */
+void throttles_create(struct swarm *s);
+bool throttle_open(struct swarm *s, struct throttle *t); /* false: wakes when it may be */
+bool throttle_may_ask(struct swarm *s, const struct peer *p);
+void throttle_given_up(struct swarm *s);
+void throttle_take(struct swarm *s, struct throttle *t, uint64_t bytes);
+void throttle_give_back(struct swarm *s, struct throttle *t, uint64_t bytes);
+void throttles_tick(struct swarm *s);
+
+/* What did not travel because the block came compressed. */
+static inline uint32_t frame_saved_bytes(const struct peer_message *block)
+{
+	return block->length - (uint32_t)u64_min(block->length, peer_block_wire_bytes(block));
+}
 
 /* announcer.c */
 void announcer_create(struct swarm *s);

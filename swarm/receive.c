@@ -84,6 +84,7 @@ static enum swarm_place place_block(struct swarm *s, uint32_t peer,
 	uint32_t at = request_find(s, p, piece->index, piece->begin);
 	uint64_t asked_ns = 0;
 
+	throttle_take(s, &s->down, peer_block_wire_bytes(piece));
 	if (at != BLOCK_NONE && piece->length != request_length(s, request_at(s, p, at))) {
 		if (p->stale_blocks == 0)
 			return SWARM_PLACE_VIOLATION;

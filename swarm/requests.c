@@ -101,8 +101,18 @@ struct request request_remove(struct swarm *s, uint32_t peer, uint32_t at)
 	p->requests_first = (p->requests_first + 1) % s->limits.requests_per_peer_max;
 	p->requests_count--;
 	p->requests_bytes -= request_length(s, &removed);
+	s->requested_bytes -= request_length(s, &removed);
 	for (uint32_t i = 0; i < removed.blocks_count; i++)
 		drop_holder(s, peer, removed.buffer, removed.block + i);
+	return removed;
+}
+
+/* It will not be answered, or later than anybody reckons with. */
+static struct request request_give_up(struct swarm *s, uint32_t peer, uint32_t at)
+{
+	struct request removed = request_remove(s, peer, at);
+
+	throttle_given_up(s);
 	return removed;
 }
 
@@ -111,7 +121,7 @@ void request_forget(struct swarm *s, uint32_t peer, uint32_t buffer, uint32_t bl
 {
 	struct peer *p = &s->peers[peer];
 
-	request_remove(s, peer, request_covering(s, p, buffer, block));
+	request_give_up(s, peer, request_covering(s, p, buffer, block));
 	p->stale_blocks++;
 	refill(s, peer);
 }
@@ -156,7 +166,7 @@ void requests_drop(struct swarm *s, uint32_t peer, bool cancel)
 	struct peer *p = &s->peers[peer];
 
 	while (p->requests_count > 0) {
-		struct request r = request_remove(s, peer, 0);
+		struct request r = request_give_up(s, peer, 0);
 
 		p->stale_blocks++;
 		if (cancel)
@@ -271,6 +281,7 @@ static void request_run(struct swarm *s, uint32_t peer, uint32_t buffer, uint32_
 	}
 	p->requests_count++;
 	p->requests_bytes += request_length(s, &r);
+	s->requested_bytes += request_length(s, &r);
 	r.due_ns = due(s, p);
 	*request_at(s, p, p->requests_count - 1) = r;
 	wake_peer_at(s, peer, r.due_ns);
@@ -313,6 +324,9 @@ static void peer_refill(struct swarm *s, uint32_t peer)
 	}
 	for (; asked < REQUESTS_A_UNIT && has_room(s, p); asked++) {
 		uint32_t buffer;
+
+		if (!throttle_may_ask(s, p))
+			return;
 		uint32_t block = choose_block(s, peer, &buffer);
 
 		if (block == BLOCK_NONE)
@@ -370,7 +384,7 @@ void request_rejected(struct swarm *s, uint32_t peer, const struct peer_message 
 			p->stale_blocks--;
 		return;
 	}
-	request_remove(s, peer, at);
+	(void)request_give_up(s, peer, at);
 	if (p->peer_choking)
 		return;
 	/* It unchoked us and refuses all the same: not at once again, and soon not this piece. */

@@ -251,6 +251,13 @@ struct known_address {
 	bool self;
 };
 
+struct throttle {
+	uint64_t bytes_per_s; /* 0: no limit */
+	uint64_t free_ns;     /* until then is paid for what was let through */
+	uint64_t due_ns;      /* when what was held back may be tried again */
+	bool waiting;	      /* something was held back */
+};
+
 struct offender {
 	struct peer_address address;
 	uint32_t strikes;

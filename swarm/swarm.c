@@ -142,6 +142,7 @@ struct swarm *swarm_create(
 		!origin_create(s) || !racks_create(s))
 		return swarm_destroy(s);
 	announcer_create(s);
+	throttles_create(s);
 	slots_create(s);
 	/* Borrowed for creation only. */
 	s->settings.zero_pieces = NULL;
@@ -168,6 +169,7 @@ static void start(struct swarm *s)
 	if (s->started)
 		return;
 	s->started = true;
+	s->started_ns = s->now_ns;
 	s->work |= WORK_ANNOUNCE | WORK_CONNECT | WORK_COMPLETE | WORK_WRITE;
 }
 
@@ -189,6 +191,7 @@ static void tick(struct swarm *s)
 	leaves_tick(s);
 	racks_tick(s);
 	slots_tick(s);
+	throttles_tick(s);
 	s->work |= WORK_WRITE | WORK_CONNECT | WORK_ANNOUNCE | WORK_HAVE;
 }
 

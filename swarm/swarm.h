@@ -58,6 +58,11 @@ struct swarm_limits {
 				 count in larger ones */
 	uint32_t request_bytes; /* a request to one of our own nodes covers a run of blocks up to
 				   this; a power of two, 16 KiB to 1 MiB, default 256 KiB */
+	/* What this node sends and asks for at most, packets' headers included; 0: no limit. They
+	 * grow to that during the first ramp_ns after START. */
+	uint64_t up_bytes_per_s;
+	uint64_t down_bytes_per_s;
+	uint64_t ramp_ns;
 };
 
 void swarm_limits_default(struct swarm_limits *limits);

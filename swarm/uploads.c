@@ -139,7 +139,9 @@ void upload_sent(struct swarm *s, uint32_t peer, const struct peer_message *mess
 	if (ok) {
 		s->status.sent_bytes += message->length;
 		s->status.sent_wire_bytes += peer_block_wire_bytes(message);
+		throttle_give_back(s, &s->up, frame_saved_bytes(message));
 	} else {
+		throttle_give_back(s, &s->up, message->length);
 		reject(s, peer, &p->sends[at].what);
 	}
 	release_send(s, peer, at);
@@ -152,6 +154,7 @@ void upload_unreadable(struct swarm *s, uint32_t peer, const struct peer_message
 
 	if (at == SENDS_MAX)
 		return;
+	throttle_give_back(s, &s->up, message->length);
 	reject(s, peer, &p->sends[at].what);
 	release_send(s, peer, at);
 	if (!p->fast)
@@ -164,6 +167,7 @@ static void send_block(struct swarm *s, uint32_t peer, const struct incoming *wh
 	struct swarm_effect *effect = effect_peer(s, SWARM_EFFECT_SEND_BLOCK, peer);
 	uint32_t buffer = buffer_of(s, what->index);
 
+	throttle_take(s, &s->up, what->length);
 	p->turn_bytes += what->length;
 	p->turn_piece = what->index;
 	effect->message.id = PEER_PIECE;
@@ -200,7 +204,8 @@ static void serve(struct swarm *s, uint32_t peer)
 		p->rejecting = p->incoming_count > 0;
 		return;
 	}
-	while (p->unchoked && p->incoming_count > 0 && p->sends_count < SENDS_A_PEER) {
+	while (p->unchoked && p->incoming_count > 0 && p->sends_count < SENDS_A_PEER &&
+		throttle_open(s, &s->up)) {
 		struct incoming what = incoming_remove(s, p, 0);
 
 		if (piece_have(s, what.index))

@@ -67,6 +67,9 @@ size_t plan_write(const struct plan *plan, uint8_t *bytes, size_t capacity)
 	ben_put_bytes(&writer, "head tail sha256", plan->head_tail_sha256, SHA256_BYTES);
 	ben_put_text(&writer, "image", plan->image);
 	ben_put_bytes(&writer, "infohash", plan->infohash, SHA1_BYTES);
+	ben_put_unsigned(&writer, "limit down", plan->down_bytes_per_s);
+	ben_put_unsigned(&writer, "limit ramp s", plan->ramp_s);
+	ben_put_unsigned(&writer, "limit up", plan->up_bytes_per_s);
 	ben_put_unsigned(&writer, "memory", plan->memory_bytes);
 	ben_put_text(&writer, "metainfo path", plan->metainfo_path);
 	ben_put_text(&writer, "node", plan->node);
@@ -148,6 +151,9 @@ bool plan_parse(
 	field_bytes(&fields, "head tail sha256", plan->head_tail_sha256, SHA256_BYTES);
 	field_text(&fields, "image", plan->image, sizeof(plan->image));
 	field_bytes(&fields, "infohash", plan->infohash, SHA1_BYTES);
+	plan->down_bytes_per_s = field_unsigned(&fields, "limit down", UINT64_MAX);
+	plan->ramp_s = field_unsigned(&fields, "limit ramp s", UINT64_MAX);
+	plan->up_bytes_per_s = field_unsigned(&fields, "limit up", UINT64_MAX);
 	plan->memory_bytes = field_unsigned(&fields, "memory", UINT64_MAX);
 	field_text(&fields, "metainfo path", plan->metainfo_path, sizeof(plan->metainfo_path));
 	field_text(&fields, "node", plan->node, sizeof(plan->node));
