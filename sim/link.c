@@ -2,104 +2,7 @@
 /* Streams, and the chunks of them that travel on links. */
 #include "sim/link.h"
 
-#include <stdlib.h>
-
 #include "sim/node.h"
-
-#define CHUNKS_A_SLAB 256
-
-struct sim_message *sim_message_create(
-	enum sim_message_kind kind, size_t payload_bytes, uint32_t marks_count)
-{
-	struct sim_message *message = sim_allocate(1, sizeof(*message));
-
-	message->kind = kind;
-	message->ready = true;
-	message->placement.buffer = SWARM_BUFFER_NONE;
-	message->buffer = SWARM_BUFFER_NONE;
-	if (payload_bytes > 0)
-		message->payload = sim_allocate(payload_bytes, 1);
-	if (kind == SIM_HANDSHAKE)
-		message->handshake = sim_allocate(1, sizeof(*message->handshake));
-	message->marks_count = marks_count;
-	message->marks = message->few_marks;
-	if (marks_count > ARRAY_COUNT(message->few_marks))
-		message->marks = sim_allocate(marks_count, sizeof(*message->marks));
-	return message;
-}
-
-void sim_message_destroy(struct sim_message *message)
-{
-	free(message->payload);
-	free(message->handshake);
-	if (message->marks != message->few_marks)
-		free(message->marks);
-	free(message);
-}
-
-/* ---- chunks: from slabs, which go with the world ---- */
-
-static struct sim_chunk *chunk_take(struct sim_world *world)
-{
-	if (world->chunks_free == NULL) {
-		struct sim_chunk *slab = sim_allocate(CHUNKS_A_SLAB, sizeof(*slab));
-
-		/* The first of each holds the list of slabs together. */
-		slab->next = world->chunks_slabs;
-		world->chunks_slabs = slab;
-		for (uint32_t i = 1; i < CHUNKS_A_SLAB; i++) {
-			slab[i].next = world->chunks_free;
-			world->chunks_free = &slab[i];
-		}
-	}
-	struct sim_chunk *chunk = world->chunks_free;
-
-	world->chunks_free = chunk->next;
-	chunk->next = NULL;
-	return chunk;
-}
-
-static void chunk_release(struct sim_world *world, struct sim_chunk *chunk)
-{
-	chunk->next = world->chunks_free;
-	world->chunks_free = chunk;
-}
-
-void sim_chunks_destroy(struct sim_world *world)
-{
-	while (world->chunks_slabs != NULL) {
-		struct sim_chunk *slab = world->chunks_slabs;
-
-		world->chunks_slabs = slab->next;
-		free(slab);
-	}
-}
-
-static void list_push(struct sim_message_list *list, struct sim_message *message)
-{
-	message->next = NULL;
-	if (list->last != NULL)
-		list->last->next = message;
-	else
-		list->first = message;
-	list->last = message;
-}
-
-static struct sim_message *list_pop(struct sim_message_list *list)
-{
-	struct sim_message *message = list->first;
-
-	list->first = message->next;
-	if (list->first == NULL)
-		list->last = NULL;
-	return message;
-}
-
-static void list_clear(struct sim_message_list *list)
-{
-	while (list->first != NULL)
-		sim_message_destroy(list_pop(list));
-}
 
 /* ---- the uplink ---- */
 
@@ -183,13 +86,13 @@ static void socket_fill(struct sim_stream *stream)
 		struct sim_message *message;
 
 		if (stream->control.first != NULL)
-			message = list_pop(&stream->control);
+			message = sim_list_pop(&stream->control);
 		else if (block_ready(stream))
-			message = list_pop(&stream->blocks);
+			message = sim_list_pop(&stream->blocks);
 		else
 			break;
 		stream->socket_bytes += message->wire_bytes;
-		list_push(&stream->socket, message);
+		sim_list_push(&stream->socket, message);
 	}
 }
 
@@ -213,12 +116,12 @@ static uint64_t fill_chunk(struct sim_stream *stream, uint64_t bytes_max)
 			socket_fill(stream);
 			if (stream->socket.first == NULL)
 				break;
-			struct sim_message *message = list_pop(&stream->socket);
+			struct sim_message *message = sim_list_pop(&stream->socket);
 
 			stream->socket_bytes -= message->wire_bytes;
 			message->begin_offset = stream->sent_offset + filled;
 			stream->sending_left_bytes = message->wire_bytes;
-			list_push(&stream->wire, message);
+			sim_list_push(&stream->wire, message);
 			if (stream->unreported == NULL)
 				stream->unreported = message;
 		}
@@ -245,7 +148,7 @@ static void uplink_fill(struct sim_node *node)
 		queue_remove(link, stream);
 		if (!can_send(stream))
 			continue;
-		struct sim_chunk *chunk = chunk_take(node->world);
+		struct sim_chunk *chunk = sim_chunk_take(node->world);
 
 		chunk->stream = stream;
 		chunk->sent_ns = node->world->now_ns;
@@ -374,7 +277,7 @@ static void chunk_acked(struct sim_world *world, void *context, uint64_t unused)
 	if (back->sending)
 		back->extra_bytes += ack_bytes;
 	sim_tcp_acked(stream, chunk, world->now_ns);
-	chunk_release(world, chunk);
+	sim_chunk_release(world, chunk);
 	stream_ready(stream);
 }
 
@@ -397,7 +300,7 @@ static void chunk_comes_in(struct sim_world *world, void *context, uint64_t unus
 	if (stream->tcp == NULL) {
 		sim_schedule(
 			world, chunk->passage.last_ns, chunk_delivered, stream, chunk->end_offset);
-		chunk_release(world, chunk);
+		sim_chunk_release(world, chunk);
 		return;
 	}
 	sim_tcp_random_loss(world, chunk, sender_of(stream)->node->traits.loss_per_million);
@@ -433,7 +336,7 @@ static void chunk_delivered(struct sim_world *world, void *context, uint64_t off
 		}
 		if (message_end(message) > offset)
 			break;
-		list_pop(&stream->wire);
+		sim_list_pop(&stream->wire);
 		if (message->kind == SIM_BLOCK)
 			sim_route_count(
 				&stream->connection->routes[stream->from], message->message.length);
@@ -448,9 +351,9 @@ void sim_stream_purge(struct sim_stream *stream)
 
 	if (node != NULL)
 		queue_remove(&node->link, stream);
-	list_clear(&stream->control);
-	list_clear(&stream->blocks);
-	list_clear(&stream->socket);
+	sim_list_clear(&stream->control);
+	sim_list_clear(&stream->blocks);
+	sim_list_clear(&stream->socket);
 	stream->socket_bytes = 0;
 	stream->sending_left_bytes = 0;
 	stream->unreported = NULL;
@@ -458,8 +361,8 @@ void sim_stream_purge(struct sim_stream *stream)
 
 void sim_stream_clear_wire(struct sim_stream *stream)
 {
-	list_clear(&stream->wire);
-	list_clear(&stream->express);
+	sim_list_clear(&stream->wire);
+	sim_list_clear(&stream->express);
 }
 
 /* Its chunks stay with their slabs until the world ends. */
@@ -482,7 +385,7 @@ static void express_arrives(struct sim_world *world, void *context, uint64_t unu
 	(void)unused;
 	while (receiver->open && stream->express.first != NULL &&
 		stream->express.first->due_ns <= world->now_ns) {
-		struct sim_message *message = list_pop(&stream->express);
+		struct sim_message *message = sim_list_pop(&stream->express);
 
 		receiver->node->actor->received(receiver->node, receiver, message);
 		sim_message_destroy(message);
@@ -500,7 +403,7 @@ static bool stream_express(struct sim_stream *stream, struct sim_message *messag
 	message->due_ns = world->now_ns + stream->connection->latency_ns;
 	if (stream->express.last == NULL || stream->express.last->due_ns != message->due_ns)
 		sim_schedule(world, message->due_ns, express_arrives, stream, 0);
-	list_push(&stream->express, message);
+	sim_list_push(&stream->express, message);
 	sender->node->link.sent_bytes += message->wire_bytes;
 	return true;
 }
@@ -515,7 +418,7 @@ void sim_send(struct sim_connection *connection, uint32_t end, struct sim_messag
 	}
 	if (message->kind != SIM_BLOCK && stream_express(stream, message))
 		return;
-	list_push(message->kind == SIM_BLOCK ? &stream->blocks : &stream->control, message);
+	sim_list_push(message->kind == SIM_BLOCK ? &stream->blocks : &stream->control, message);
 	stream_ready(stream);
 }
 

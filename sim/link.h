@@ -150,6 +150,12 @@ void sim_poke(struct sim_connection *connection, uint32_t end);
 void sim_stream_purge(struct sim_stream *stream);
 void sim_stream_clear_wire(struct sim_stream *stream);
 
+/* ---- message.c ---- */
+void sim_list_push(struct sim_message_list *list, struct sim_message *message);
+struct sim_message *sim_list_pop(struct sim_message_list *list); /* not when it is empty */
+void sim_list_clear(struct sim_message_list *list);		 /* and destroys them */
+struct sim_chunk *sim_chunk_take(struct sim_world *world);
+void sim_chunk_release(struct sim_world *world, struct sim_chunk *chunk);
 void sim_chunks_destroy(struct sim_world *world);
 
 /* ---- connection.c ---- */
