@@ -2,7 +2,8 @@
 /*
  * Digests, HMAC and random bytes from OpenSSL 3. Algorithms are fetched once for the process:
  * an implicit fetch per call costs more than hashing a short message. OpenSSL fails here only when
- * memory is gone or the library is broken, so that is the end of the process.
+ * memory is gone or the library is broken, so that is the end of the process. Rows of messages go
+ * through the processor two at a time where it has the instructions (sha256_pair.c).
  */
 #include "runtime/crypto.h"
 
@@ -14,9 +15,12 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+#include "runtime/sha256_pair.h"
+
 static pthread_once_t algorithms_once = PTHREAD_ONCE_INIT;
 static EVP_MD *algorithm_sha1;
 static EVP_MD *algorithm_sha256;
+static bool pairs_possible;
 
 static void crypto_abort(const char *what)
 {
@@ -30,6 +34,7 @@ static void algorithms_fetch(void)
 	algorithm_sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 	if (algorithm_sha1 == NULL || algorithm_sha256 == NULL)
 		crypto_abort("fetching SHA-1 and SHA-256");
+	pairs_possible = sha256_pair_possible();
 }
 
 static const EVP_MD *algorithm(bool sha256)
@@ -52,7 +57,25 @@ static void digest_sha256(
 		crypto_abort("SHA-256");
 }
 
-const struct digest_ops crypto_digest_ops = {.sha1 = digest_sha1, .sha256 = digest_sha256};
+static void digest_sha256_row(uint8_t (*digests)[SHA256_BYTES], const void *bytes,
+	size_t message_bytes, size_t messages_count)
+{
+	const uint8_t *message = bytes;
+
+	(void)algorithm(true);
+	for (; pairs_possible && messages_count >= 2; messages_count -= 2) {
+		sha256_pair(digests, message, message + message_bytes, message_bytes);
+		message += 2 * message_bytes;
+		digests += 2;
+	}
+	for (; messages_count > 0; messages_count--) {
+		digest_sha256(*digests++, message, message_bytes);
+		message += message_bytes;
+	}
+}
+
+const struct digest_ops crypto_digest_ops = {
+	.sha1 = digest_sha1, .sha256 = digest_sha256, .sha256_row = digest_sha256_row};
 
 struct crypto_digest {
 	EVP_MD_CTX *context;

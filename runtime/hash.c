@@ -78,18 +78,11 @@ static void digest_run(struct piece_hasher *hasher, const uint8_t *bytes, size_t
 		crypto_digest_update(hasher->sha1, bytes, bytes_count);
 		return;
 	}
-	while (bytes_count > 0) {
-		size_t leaf_bytes = (size_t)u64_min(bytes_count, MERKLE_LEAF_BYTES);
-		uint8_t *leaf = hasher->leaves[hasher->leaves_count++];
-
-		if (bytes == zeros && leaf_bytes == MERKLE_LEAF_BYTES) {
-			memcpy(leaf, hasher->zero_leaf, SHA256_BYTES);
-			return;
-		}
-		crypto_digest_ops.sha256(leaf, bytes, leaf_bytes);
-		bytes += leaf_bytes;
-		bytes_count -= leaf_bytes;
-	}
+	if (bytes == zeros && bytes_count == MERKLE_LEAF_BYTES)
+		memcpy(hasher->leaves[hasher->leaves_count++], hasher->zero_leaf, SHA256_BYTES);
+	else
+		hasher->leaves_count += (uint32_t)merkle_leaves(&crypto_digest_ops,
+			hasher->leaves + hasher->leaves_count, bytes, bytes_count);
 }
 
 static void digest_zeros(struct piece_hasher *hasher)

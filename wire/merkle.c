@@ -68,20 +68,27 @@ void merkle_root(const struct digest_ops *digest, uint8_t root[static SHA256_BYT
 	memcpy(root, hash, SHA256_BYTES);
 }
 
+size_t merkle_leaves(const struct digest_ops *digest, uint8_t (*leaves)[SHA256_BYTES],
+	const void *bytes, size_t bytes_count)
+{
+	size_t whole_count = bytes_count / MERKLE_LEAF_BYTES;
+	size_t whole_bytes = whole_count * MERKLE_LEAF_BYTES;
+
+	digest->sha256_row(leaves, bytes, MERKLE_LEAF_BYTES, whole_count);
+	if (whole_bytes == bytes_count)
+		return whole_count;
+	digest->sha256(leaves[whole_count], (const uint8_t *)bytes + whole_bytes,
+		bytes_count - whole_bytes);
+	return whole_count + 1;
+}
+
 void merkle_piece(const struct digest_ops *digest, uint8_t hash[static SHA256_BYTES],
 	const void *bytes, size_t bytes_count, size_t piece_bytes, bool single,
 	uint8_t (*leaves)[SHA256_BYTES])
 {
 	static const uint8_t zero[SHA256_BYTES];
-	const uint8_t *leaf = bytes;
-	size_t leaves_count = (size_t)u64_div_up(bytes_count, MERKLE_LEAF_BYTES);
+	size_t leaves_count = merkle_leaves(digest, leaves, bytes, bytes_count);
 
-	for (size_t i = 0; i < leaves_count; i++) {
-		size_t offset = i * MERKLE_LEAF_BYTES;
-
-		digest->sha256(leaves[i], leaf + offset,
-			(size_t)u64_min(MERKLE_LEAF_BYTES, bytes_count - offset));
-	}
 	merkle_root(digest, hash, (const uint8_t(*)[SHA256_BYTES])leaves, leaves_count,
 		single ? power_of_two_up(leaves_count) : piece_bytes / MERKLE_LEAF_BYTES, zero);
 }

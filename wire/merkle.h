@@ -17,6 +17,11 @@ void merkle_root(const struct digest_ops *digest, uint8_t root[static SHA256_BYT
 	const uint8_t (*hashes)[SHA256_BYTES], size_t hashes_count, size_t leaves_wanted,
 	const uint8_t pad[static SHA256_BYTES]);
 
+/* Hashes of the leaves that bytes_count bytes, from a leaf's beginning on, make. Returns how many.
+ */
+size_t merkle_leaves(const struct digest_ops *digest, uint8_t (*leaves)[SHA256_BYTES],
+	const void *bytes, size_t bytes_count);
+
 /* Hash of one piece's bytes. piece_bytes is the torrent's piece length, a power of two of at least
  * 16 KiB; bytes_count is less only for the last piece. `single`: the file has only this piece and
  * pads only to its own power of two, so that the hash is the file's root. Leaf hashes go to

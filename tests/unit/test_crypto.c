@@ -54,6 +54,25 @@ static void digests_match_fips_180_4(void **state)
 		"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }
 
+/* Every length around a block's end, an odd and an even number of messages. */
+static void rows_of_messages_hash_as_each_alone(void **state)
+{
+	uint8_t bytes[5 * 300];
+	uint8_t row[5][SHA256_BYTES], alone[SHA256_BYTES];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)(i * i >> 3);
+	for (size_t length = 0; length < 300; length++)
+		for (size_t count = 0; count <= 5; count++) {
+			crypto_digest_ops.sha256_row(row, bytes, length, count);
+			for (size_t i = 0; i < count; i++) {
+				crypto_digest_ops.sha256(alone, bytes + i * length, length);
+				assert_memory_equal(row[i], alone, SHA256_BYTES);
+			}
+		}
+}
+
 static void incremental_digests_start_anew_after_final(void **state)
 {
 	uint8_t result[SHA256_BYTES];
@@ -277,6 +296,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(digests_match_fips_180_4),
+		cmocka_unit_test(rows_of_messages_hash_as_each_alone),
 		cmocka_unit_test(incremental_digests_start_anew_after_final),
 		cmocka_unit_test(hmac_matches_rfc_4231_case_2),
 		cmocka_unit_test(signatures_match_rfc_8032),
