@@ -55,6 +55,7 @@ void transfer_report_status(const char *event, const struct metainfo *metainfo,
 	set_count(object, "bytes_duplicate", swarm->duplicate_bytes);
 	set_count(object, "bytes_present", swarm->present_bytes);
 	set_count(object, "bytes_reused", swarm->reused_bytes);
+	set_count(object, "bytes_copied", swarm->copied_bytes);
 	set_count(object, "bytes_leaves", swarm->layer_bytes);
 	set_count(object, "bytes_assessed", status->assessed_bytes);
 	set_count(object, "bytes_read_back", status->readback_bytes);

@@ -32,6 +32,7 @@ static void apply(struct transfer *transfer, const struct swarm_effect *effect)
 		break;
 	case SWARM_EFFECT_HASH:
 	case SWARM_EFFECT_WRITE:
+	case SWARM_EFFECT_READ:
 	case SWARM_EFFECT_WRITE_ZEROES:
 	case SWARM_EFFECT_FLUSH:
 		transfer_apply_disk(transfer, effect);

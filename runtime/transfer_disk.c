@@ -14,13 +14,14 @@ struct hash_job {
 	bool matches;
 };
 
-enum disk_job_kind { DISK_WRITE, DISK_WRITE_ZEROES, DISK_FLUSH };
+enum disk_job_kind { DISK_READ, DISK_WRITE, DISK_WRITE_ZEROES, DISK_FLUSH };
 
 struct disk_job {
 	struct work work;
 	struct transfer *transfer;
 	enum disk_job_kind kind;
 	uint32_t piece;
+	uint32_t twin; /* READ: where to */
 	uint32_t buffer;
 	uint64_t flush_id;
 	bool ok;
@@ -66,6 +67,12 @@ static void run_disk(struct work *work)
 	uint64_t offset = (uint64_t)job->piece * metainfo->piece_bytes;
 
 	switch (job->kind) {
+	case DISK_READ:
+		job->ok =
+			block_device_read(transfer->device, transfer_buffer(transfer, job->buffer),
+				(uint64_t)job->twin * metainfo->piece_bytes,
+				metainfo_piece_length(metainfo, job->piece), &job->failure);
+		break;
 	case DISK_WRITE:
 		job->ok =
 			block_device_write(transfer->device, transfer_buffer(transfer, job->buffer),
@@ -86,7 +93,9 @@ static void disk_done(struct work *work)
 	struct disk_job *job = (struct disk_job *)work;
 	struct transfer *transfer = job->transfer;
 	struct swarm_input input = {
-		.kind = job->kind == DISK_FLUSH ? SWARM_IN_FLUSHED : SWARM_IN_WRITTEN,
+		.kind = job->kind == DISK_FLUSH	 ? SWARM_IN_FLUSHED
+			: job->kind == DISK_READ ? SWARM_IN_READ
+						 : SWARM_IN_WRITTEN,
 		.piece = job->piece,
 		.buffer = job->buffer,
 		.flush_id = job->flush_id,
@@ -111,6 +120,7 @@ static void submit_disk(
 	job->transfer = transfer;
 	job->kind = kind;
 	job->piece = effect->piece;
+	job->twin = effect->twin;
 	job->buffer = effect->buffer;
 	job->flush_id = effect->flush_id;
 	transfer->disk_jobs_count++;
@@ -134,6 +144,9 @@ void transfer_apply_disk(struct transfer *transfer, const struct swarm_effect *e
 	switch (effect->kind) {
 	case SWARM_EFFECT_HASH:
 		submit_hash(transfer, effect);
+		break;
+	case SWARM_EFFECT_READ:
+		submit_disk(transfer, DISK_READ, effect);
 		break;
 	case SWARM_EFFECT_WRITE:
 		submit_disk(transfer, DISK_WRITE, effect);

@@ -184,6 +184,7 @@ void sim_node_answer_sent(struct sim_node *node, const struct sim_end *end,
 
 /* ---- node_leaves.c ---- */
 void sim_node_make_leaves(struct sim_node *node, const struct swarm_effect *effect);
+void sim_node_read_twin(struct sim_node *node, const struct swarm_effect *effect);
 void sim_node_compare(struct sim_node *node, const struct swarm_effect *effect);
 
 /* ---- node_effects.c ---- */

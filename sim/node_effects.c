@@ -315,6 +315,9 @@ void sim_node_apply(struct sim_node *node, const struct swarm_effect *effect)
 	case SWARM_EFFECT_FLUSH:
 		flush(node, effect);
 		break;
+	case SWARM_EFFECT_READ:
+		sim_node_read_twin(node, effect);
+		break;
 	case SWARM_EFFECT_LEAVES:
 		sim_node_make_leaves(node, effect);
 		break;

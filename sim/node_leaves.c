@@ -126,3 +126,40 @@ void sim_node_compare(struct sim_node *node, const struct swarm_effect *effect)
 			     piece_bytes * NS_PER_S / node->traits.hash_bytes_per_s;
 	sim_schedule(node->world, node->hash_free_ns, compared, answer, 0);
 }
+
+/* ---- a copy of another piece ---- */
+
+static void twin_read(struct sim_world *world, void *context, uint64_t twin)
+{
+	struct sim_answer *answer = context;
+	struct sim_node *node = answer->node;
+	uint32_t first = (uint32_t)twin * world->image.granules_per_piece;
+	uint32_t granules = sim_piece_granules(&world->image, (uint32_t)twin);
+
+	if (answer->life == node->life) {
+		struct sim_buffer *buffer = &node->buffers[answer->input.buffer];
+
+		for (uint32_t i = 0; answer->input.ok && i < granules; i++)
+			buffer->marks[i] = sim_disk_read_granule(&node->disk, first + i);
+		buffer->hashing = false;
+		sim_node_input(node, &answer->input);
+	}
+	sim_node_answer_drop(answer);
+}
+
+void sim_node_read_twin(struct sim_node *node, const struct swarm_effect *effect)
+{
+	const struct sim_image *image = &node->world->image;
+	struct sim_answer *answer = sim_node_answer(node, SWARM_IN_READ);
+	uint64_t due_ns;
+
+	answer->input.piece = effect->piece;
+	answer->input.buffer = effect->buffer;
+	if (!sim_check_place(node, effect->buffer, effect->piece))
+		return;
+	node->buffers[effect->buffer].piece = effect->piece;
+	node->buffers[effect->buffer].hashing = true; /* nothing may come into it */
+	sim_disk_read(&node->disk, (uint64_t)effect->twin * image->piece_bytes,
+		sim_piece_bytes(image, effect->twin), &due_ns, &answer->input.ok);
+	sim_schedule(node->world, due_ns, twin_read, answer, effect->twin);
+}

@@ -42,6 +42,7 @@ void piece_present(struct swarm *s, uint32_t piece)
 	assessed(s, piece, false);
 	s->status.present_bytes += piece_length(s, piece);
 	piece_is_written(s, piece);
+	copies_found(s, piece);
 }
 
 void pieces_assess_done(struct swarm *s)
@@ -51,7 +52,7 @@ void pieces_assess_done(struct swarm *s)
 	s->assessed = true;
 	for (uint32_t piece = 0; piece < s->pieces_count; piece++)
 		piece_absent(s, piece, false);
-	s->work |= WORK_WRITE | WORK_COMPLETE;
+	s->work |= WORK_WRITE | WORK_COMPLETE | WORK_COPY;
 }
 
 /* ---- not waiting for it ---- */

@@ -77,6 +77,7 @@ uint32_t buffer_begin(struct swarm *s, uint32_t piece)
 	b->piece = piece;
 	b->blocks_count = b->blocks_free = blocks_count;
 	b->exclusive_peer = SWARM_PEER_NONE;
+	b->twin = PIECE_NONE;
 	b->progress_ns = s->now_ns;
 	wake_at(s, s->now_ns + BUFFER_STUCK_NS);
 	memset(buffer_block(s, found, 0), 0, blocks_count * sizeof(struct block));
@@ -115,10 +116,13 @@ void buffer_settle(struct swarm *s, uint32_t buffer)
 {
 	struct buffer *b = &s->buffers[buffer];
 
-	if (b->state == BUFFER_DRAINING && b->receiving_count == 0 && !b->comparing)
+	if (b->state == BUFFER_DRAINING && b->receiving_count == 0 && !b->busy)
 		b->state = BUFFER_FREE;
-	if (b->state == BUFFER_FREE || evictable(b))
-		refill_all(s);
+	if (b->state != BUFFER_FREE && !evictable(b))
+		return;
+	if (s->copies_due_count > 0)
+		s->work |= WORK_COPY;
+	refill_all(s);
 }
 
 static void content_dropped(struct swarm *s, uint32_t buffer)
@@ -180,8 +184,15 @@ void buffer_blocks_received(struct swarm *s, uint32_t buffer, uint32_t blocks_co
 	struct buffer *b = &s->buffers[buffer];
 
 	b->blocks_received += blocks_count;
-	if (b->blocks_received < b->blocks_count)
-		return;
+	if (b->blocks_received == b->blocks_count)
+		buffer_collected(s, buffer);
+}
+
+/* Whatever it took, the whole piece is in it now. */
+void buffer_collected(struct swarm *s, uint32_t buffer)
+{
+	struct buffer *b = &s->buffers[buffer];
+
 	b->state = BUFFER_HASHING;
 	piece_set_state(s, b->piece, SWARM_PIECE_VERIFYING);
 	struct swarm_effect *effect = effect_push(s, SWARM_EFFECT_HASH);
@@ -195,6 +206,8 @@ void buffer_failed(struct swarm *s, uint32_t buffer)
 {
 	count_wasted(s, buffer);
 	s->buffers[buffer].state = BUFFER_FREE;
+	if (s->buffers[buffer].twin != PIECE_NONE)
+		piece_bad(s, s->buffers[buffer].twin);
 	blame_bad(s, buffer);
 	content_dropped(s, buffer);
 	buffer_settle(s, buffer);

@@ -28,6 +28,7 @@ void content_verified(struct swarm *s, uint32_t piece)
 	uint32_t member = piece;
 
 	s->content_in_hand = true;
+	s->work |= WORK_COPY;
 	do {
 		if (piece_lacking(s, member) && !s->disk_failed)
 			piece_write(s, member);
@@ -85,7 +86,8 @@ static void disk_failed(struct swarm *s)
 	for (uint32_t piece = 0; piece < s->pieces_count; piece++)
 		piece_unwant(s, piece);
 	for (uint32_t i = 0; i < s->limits.buffers_count; i++)
-		if (s->buffers[i].state == BUFFER_ARRIVING || s->buffers[i].state == BUFFER_LAYER)
+		if (s->buffers[i].state == BUFFER_ARRIVING || s->buffers[i].state == BUFFER_LAYER ||
+			s->buffers[i].state == BUFFER_READING)
 			buffer_give_up(s, i);
 	for (uint32_t i = 0; i < s->peers_top; i++)
 		if (s->peers[i].state == PEER_OPEN)

@@ -26,6 +26,7 @@ enum work {
 	WORK_ANNOUNCE = 1 << 7,
 	WORK_COMPLETE = 1 << 8,
 	WORK_RACKS = 1 << 9,
+	WORK_COPY = 1 << 10,
 };
 
 struct announcer {
@@ -107,6 +108,9 @@ struct swarm {
 	uint64_t writes_from_ns; /* none before: the pause after a failure */
 
 	struct buffer *buffers;
+	struct bitset copies_due; /* pieces to be copied from others on the device */
+	uint32_t copies_due_count;
+	uint32_t copies_reading_count;
 	uint32_t layers_count; /* buffers in BUFFER_LAYER */
 	uint32_t useless_layers_row;
 	struct block *blocks; /* buffers_count * blocks_per_piece */
@@ -233,6 +237,7 @@ void block_freed(struct swarm *s, uint32_t buffer, uint32_t block);
 void buffer_give_up(struct swarm *s, uint32_t buffer);
 void buffer_settle(struct swarm *s, uint32_t buffer);
 void buffer_blocks_received(struct swarm *s, uint32_t buffer, uint32_t blocks_count);
+void buffer_collected(struct swarm *s, uint32_t buffer);
 void buffer_failed(struct swarm *s, uint32_t buffer);
 void buffers_tick(struct swarm *s);
 void buffer_hashed(struct swarm *s, uint32_t buffer, uint32_t piece, bool ok);
@@ -248,6 +253,13 @@ void leaves_told(struct swarm *s, uint32_t peer, const struct peer_message *mess
 void leaves_ready(struct swarm *s, uint32_t peer, const struct swarm_input *input);
 bool leaves_blame(struct swarm *s, uint32_t buffer);
 void leaves_compared(struct swarm *s, const struct swarm_input *input);
+
+/* copies.c */
+void copies_undue(struct swarm *s, uint32_t piece);
+bool copies_take(struct swarm *s, uint32_t piece);
+void copies_found(struct swarm *s, uint32_t piece);
+bool copies_work(struct swarm *s);
+void copies_read(struct swarm *s, uint32_t buffer, uint32_t piece, bool ok);
 
 /* requests.c */
 struct request *request_at(const struct swarm *s, const struct peer *p, uint32_t at);

@@ -80,6 +80,7 @@ static bool allocate(struct swarm *s)
 	uint32_t buckets_count = s->limits.peers_max + 2;
 	uint64_t *have = swarm_allocate(s, BITSET_WORDS(count), sizeof(uint64_t));
 	uint64_t *zeroes = swarm_allocate(s, BITSET_WORDS(count), sizeof(uint64_t));
+	uint64_t *copies = swarm_allocate(s, BITSET_WORDS(count), sizeof(uint64_t));
 
 	s->pieces = swarm_allocate(s, (uint64_t)count + LISTS_COUNT, sizeof(struct piece));
 	s->picker.order = swarm_allocate(s, count, sizeof(uint32_t));
@@ -87,12 +88,14 @@ static bool allocate(struct swarm *s)
 	s->picker.availability = swarm_allocate(s, count, sizeof(uint16_t));
 	s->picker.bucket_start = swarm_allocate(s, buckets_count + 1, sizeof(uint32_t));
 	s->bitfield_bytes = swarm_allocate(s, ((uint64_t)count + 7) / 8, 1);
-	if (have == NULL || zeroes == NULL || s->pieces == NULL || s->picker.order == NULL ||
-		s->picker.position == NULL || s->picker.availability == NULL ||
-		s->picker.bucket_start == NULL || s->bitfield_bytes == NULL)
+	if (have == NULL || zeroes == NULL || copies == NULL || s->pieces == NULL ||
+		s->picker.order == NULL || s->picker.position == NULL ||
+		s->picker.availability == NULL || s->picker.bucket_start == NULL ||
+		s->bitfield_bytes == NULL)
 		return false;
 	bitset_init(&s->have, have, count);
 	bitset_init(&s->zeroes_due, zeroes, count);
+	bitset_init(&s->copies_due, copies, count);
 	return true;
 }
 

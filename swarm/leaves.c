@@ -86,7 +86,7 @@ void leaves_ask(struct swarm *s, uint32_t buffer, uint32_t peer)
 
 static bool is_asked(const struct swarm *s, const struct buffer *b, uint32_t peer)
 {
-	return b->state == BUFFER_LAYER && !b->comparing && b->layer_peer == peer &&
+	return b->state == BUFFER_LAYER && !b->busy && b->layer_peer == peer &&
 	       b->layer_generation == s->peers[peer].generation;
 }
 
@@ -128,7 +128,7 @@ void leaves_tick(struct swarm *s)
 	for (uint32_t i = 0; i < s->limits.buffers_count; i++) {
 		const struct buffer *b = &s->buffers[i];
 
-		if (b->state != BUFFER_LAYER || b->comparing)
+		if (b->state != BUFFER_LAYER || b->busy)
 			continue;
 		if (s->now_ns < b->progress_ns + LAYER_PATIENCE_NS) {
 			wake_at(s, b->progress_ns + LAYER_PATIENCE_NS);
@@ -155,7 +155,7 @@ static void layer_came(
 	s->status.layer_bytes += layer->hashes_count * PEER_LEAF_HASH_BYTES;
 	s->peers[peer].useful = true;
 	s->received_ns = s->now_ns;
-	b->comparing = true;
+	b->busy = true;
 	effect = effect_push(s, SWARM_EFFECT_COMPARE);
 	effect->piece = b->piece;
 	effect->buffer = buffer;
@@ -343,9 +343,9 @@ void leaves_compared(struct swarm *s, const struct swarm_input *input)
 {
 	struct buffer *b = &s->buffers[input->buffer];
 
-	if (!b->comparing || b->piece != input->piece)
+	if (!b->busy || b->piece != input->piece)
 		return;
-	b->comparing = false;
+	b->busy = false;
 	if (b->state != BUFFER_LAYER) { /* given up meanwhile */
 		buffer_settle(s, input->buffer);
 		return;

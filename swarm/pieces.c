@@ -80,6 +80,8 @@ bool piece_lacking(const struct swarm *s, uint32_t piece)
 static void count_useful(struct swarm *s, uint32_t piece, bool useful)
 {
 	s->lacking_count += useful ? 1 : UINT32_MAX;
+	if (s->copies_due_count > 0)
+		s->work |= WORK_COPY;
 	BITSET_FOREACH (i, &s->open) {
 		struct peer *peer = &s->peers[i];
 
@@ -149,7 +151,7 @@ void group_want(struct swarm *s, uint32_t piece)
 	uint32_t member = piece;
 
 	do {
-		if (piece_lacking(s, member))
+		if (piece_lacking(s, member) && !copies_take(s, member))
 			piece_want(s, member);
 		member = s->pieces[member].next_same;
 	} while (member != piece);
@@ -161,6 +163,7 @@ void group_unwant(struct swarm *s, uint32_t piece)
 
 	do {
 		piece_unwant(s, member);
+		copies_undue(s, member);
 		member = s->pieces[member].next_same;
 	} while (member != piece);
 }
@@ -178,7 +181,7 @@ void piece_missing(struct swarm *s, uint32_t piece)
 		s->work |= WORK_WRITE;
 	} else if (buffer_of(s, piece) != SWARM_BUFFER_NONE) {
 		piece_write(s, piece); /* its content is still in hand */
-	} else if (s->pieces[p->leader].buffer == SWARM_BUFFER_NONE) {
+	} else if (s->pieces[p->leader].buffer == SWARM_BUFFER_NONE && !copies_take(s, piece)) {
 		piece_want(s, piece);
 	}
 }

@@ -57,7 +57,8 @@ struct piece {
 enum buffer_state {
 	BUFFER_FREE,
 	BUFFER_ARRIVING,
-	BUFFER_LAYER, /* its leaf layer is awaited or being compared: no block goes in */
+	BUFFER_READING, /* a copy of another piece is being read from the device */
+	BUFFER_LAYER,	/* its leaf layer is awaited or being compared: no block goes in */
 	BUFFER_HASHING,
 	BUFFER_HOLDING,	 /* verified content: being written, or kept for serving */
 	BUFFER_DRAINING, /* given up, but a peer's block is still on its way into it */
@@ -92,8 +93,9 @@ struct buffer {
 	uint32_t exclusive_peer;  /* only this one may fill it, or PEER_NONE */
 	uint64_t progress_ns;	  /* when it was begun or last got a block */
 	uint64_t used_ns;	  /* the smallest is evicted first */
-	bool comparing;		  /* COMPARE not answered: the driver is at it */
+	bool busy;		  /* COMPARE or READ not answered: the driver is at it */
 	bool in_hand;		  /* BUFFER_LAYER: it was collected and failed its hash */
+	uint32_t twin;		  /* READING, and then: the piece it is a copy of, or PIECE_NONE */
 	uint32_t layer_peer;	  /* asked for its leaf layer */
 	uint32_t layer_generation;
 	uint32_t senders_count;

@@ -263,6 +263,10 @@ static void handle_piece(struct swarm *s, const struct swarm_input *input)
 		if (input->buffer < s->limits.buffers_count)
 			buffer_hashed(s, input->buffer, piece, input->ok);
 		break;
+	case SWARM_IN_READ:
+		if (input->buffer < s->limits.buffers_count)
+			copies_read(s, input->buffer, piece, input->ok);
+		break;
 	case SWARM_IN_COMPARED:
 		if (input->buffer < s->limits.buffers_count)
 			leaves_compared(s, input);
@@ -307,6 +311,7 @@ void swarm_handle(struct swarm *s, uint64_t now_ns, const struct swarm_input *in
 	case SWARM_IN_PIECE_ABSENT:
 	case SWARM_IN_PIECE_BAD:
 	case SWARM_IN_HASHED:
+	case SWARM_IN_READ:
 	case SWARM_IN_COMPARED:
 	case SWARM_IN_WRITTEN:
 		handle_piece(s, input);
@@ -333,6 +338,7 @@ static bool work_once(struct swarm *s)
 		{WORK_HAVE, pieces_have_work},
 		{WORK_WRITE, durability_work},
 		{WORK_RACKS, racks_work},
+		{WORK_COPY, copies_work},
 		{WORK_UPLOAD, uploads_work},
 		{WORK_REQUEST, requests_work},
 		{WORK_CONNECT, addresses_work},

@@ -140,6 +140,7 @@ enum swarm_input_kind {
 			    the layer (wire/peer_leaves.h), valid until the effects are drained */
 	/* Disk and digests. */
 	SWARM_IN_HASHED,   /* piece, buffer, ok */
+	SWARM_IN_READ,	   /* piece, buffer, ok: answer to READ */
 	SWARM_IN_COMPARED, /* piece, buffer, ok: the layer is the piece's; equal: its leaves that
 			      the buffer holds now */
 	SWARM_IN_WRITTEN,  /* piece, ok: answer to WRITE or WRITE_ZEROES */
@@ -182,14 +183,16 @@ enum swarm_effect_kind {
 	SWARM_EFFECT_CANCEL_SEND, /* peer, message: drop a queued SEND_BLOCK if no byte of it has
 				     left; answer BLOCK_SENT (not ok) for it */
 	SWARM_EFFECT_HASH,	  /* piece, buffer: answer HASHED */
-	SWARM_EFFECT_LEAVES,	  /* peer, piece: make the leaf layer of a piece that is on the
-				     device; answer LEAVES, unless the peer has gone */
-	SWARM_EFFECT_COMPARE,	  /* piece, buffer, message: its bytes are a leaf layer, valid until
-				     the next swarm_handle. Is it this piece's? Unless in_hand, read
-				     the piece's place on the device into the buffer. Say which
-				     leaves of the buffer are right; answer COMPARED. What cannot be
-				     read is not right */
-	SWARM_EFFECT_WRITE,	  /* piece, buffer: write at the piece's place; answer WRITTEN */
+	SWARM_EFFECT_READ,    /* piece, buffer, twin: read the twin's place on the device into the
+					buffer: its content is the piece's, too; answer READ */
+	SWARM_EFFECT_LEAVES,  /* peer, piece: make the leaf layer of a piece that is on the
+				 device; answer LEAVES, unless the peer has gone */
+	SWARM_EFFECT_COMPARE, /* piece, buffer, message: its bytes are a leaf layer, valid until
+				 the next swarm_handle. Is it this piece's? Unless in_hand, read
+				 the piece's place on the device into the buffer. Say which
+				 leaves of the buffer are right; answer COMPARED. What cannot be
+				 read is not right */
+	SWARM_EFFECT_WRITE,   /* piece, buffer: write at the piece's place; answer WRITTEN */
 	SWARM_EFFECT_WRITE_ZEROES, /* piece: make its place read as zeros; answer WRITTEN */
 	SWARM_EFFECT_FLUSH,	   /* flush_id: answer FLUSHED */
 	SWARM_EFFECT_ANNOUNCE,	   /* tracker, event, left_bytes, numwant: answer TRACKER_REPLY */
@@ -212,6 +215,7 @@ struct swarm_effect {
 	uint64_t flush_id;
 	uint64_t left_bytes;
 	bool in_hand;
+	uint32_t twin;
 	enum announce_event event;
 	struct peer_address address;
 	struct peer_message message;
@@ -273,6 +277,7 @@ struct swarm_status {
 	uint64_t received_wire_bytes; /* the same as it came, compressed or not */
 	uint64_t received_from_origin_bytes;
 	uint64_t reused_bytes; /* of changed pieces: found on the device by their leaf layers */
+	uint64_t copied_bytes; /* read from an equal piece on the device */
 	uint64_t layer_bytes;  /* received as leaf layers; not in received_bytes */
 	uint64_t wasted_bytes; /* discarded, duplicate or failed its digest */
 	uint64_t sent_bytes;   /* payload, likewise */

@@ -26,6 +26,7 @@ enum pending_kind {
 	PENDING_WRITE,
 	PENDING_FLUSH,
 	PENDING_COMPARE,
+	PENDING_READ,
 	PENDING_SEND,
 	PENDING_LEAVES,
 	PENDING_ANNOUNCE
@@ -152,6 +153,11 @@ static void apply_disk(struct model *m, const struct swarm_effect *effect)
 		CHECK(m->uses[effect->buffer] == 0 && m->receiving[effect->buffer] == 0);
 		m->good[effect->buffer] = PIECE_NONE;
 		remember(m, effect, PENDING_HASH);
+	} else if (effect->kind == SWARM_EFFECT_READ) {
+		CHECK(m->uses[effect->buffer] == 0 && m->receiving[effect->buffer] == 0);
+		CHECK(m->written[effect->twin] && same_content(m, effect->twin, effect->piece));
+		m->good[effect->buffer] = PIECE_NONE;
+		remember(m, effect, PENDING_READ);
 	} else if (effect->kind == SWARM_EFFECT_COMPARE) {
 		CHECK(m->uses[effect->buffer] == 0 && m->receiving[effect->buffer] == 0);
 		CHECK(effect->message.bytes_count % PEER_LEAF_HASH_BYTES == 0);
@@ -222,6 +228,7 @@ static void drain(struct model *m)
 		switch (effect.kind) {
 		case SWARM_EFFECT_HASH:
 		case SWARM_EFFECT_COMPARE:
+		case SWARM_EFFECT_READ:
 		case SWARM_EFFECT_WRITE:
 		case SWARM_EFFECT_WRITE_ZEROES:
 		case SWARM_EFFECT_FLUSH:
@@ -259,6 +266,16 @@ static void lose_undurable(struct model *m)
 			m->written[piece] = m->dirty[piece] = m->flushing[piece] = false;
 }
 
+/* A copy that cannot be read, or is wrong: the piece it was to be read from is bad. */
+static void lose_twin(struct model *m, const struct pending *what, enum buffer_state state)
+{
+	const struct buffer *b = &m->swarm->buffers[what->buffer];
+
+	if (b->state != state || b->twin == PIECE_NONE)
+		return;
+	m->written[b->twin] = m->dirty[b->twin] = m->flushing[b->twin] = false;
+}
+
 static void answer_disk(struct model *m, const struct pending *what, bool ok)
 {
 	uint64_t words[1] = {0};
@@ -272,6 +289,12 @@ static void answer_disk(struct model *m, const struct pending *what, bool ok)
 	if (what->kind == PENDING_HASH) {
 		input.kind = SWARM_IN_HASHED;
 		m->good[what->buffer] = ok ? what->piece : PIECE_NONE;
+		if (!ok)
+			lose_twin(m, what, BUFFER_HASHING);
+	} else if (what->kind == PENDING_READ) {
+		input.kind = SWARM_IN_READ;
+		if (!ok)
+			lose_twin(m, what, BUFFER_READING);
 	} else if (what->kind == PENDING_COMPARE) {
 		input.kind = SWARM_IN_COMPARED;
 		bitset_init(&equal, words,
@@ -426,7 +449,7 @@ static uint32_t layer_awaited(const struct model *m, uint32_t peer)
 	for (uint32_t i = 0; i < m->buffers_count; i++) {
 		const struct buffer *b = &m->swarm->buffers[i];
 
-		if (b->state == BUFFER_LAYER && !b->comparing && b->layer_peer == peer)
+		if (b->state == BUFFER_LAYER && !b->busy && b->layer_peer == peer)
 			return b->piece;
 	}
 	return PIECE_NONE;

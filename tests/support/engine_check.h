@@ -115,7 +115,7 @@ static inline void engine_check_piece(struct swarm *s, uint32_t piece)
 	if (p->zero)
 		CHECK(bitset_has(&s->zeroes_due, piece));
 	else
-		CHECK(picker_wants(&s->picker, piece) ||
+		CHECK(picker_wants(&s->picker, piece) || bitset_has(&s->copies_due, piece) ||
 			s->pieces[p->leader].buffer != SWARM_BUFFER_NONE);
 }
 
@@ -146,6 +146,7 @@ static inline void engine_check(struct swarm *s)
 	for (uint32_t i = 0; i < s->limits.buffers_count; i++)
 		layers += s->buffers[i].state == BUFFER_LAYER;
 	CHECK(layers == s->layers_count);
+	CHECK(bitset_count(&s->copies_due) == s->copies_due_count);
 	CHECK(lacking == s->lacking_count && durable == s->durable_count);
 	CHECK(undurable == s->undurable_bytes);
 	CHECK(slots == s->slots_count && slots <= s->limits.upload_slots);

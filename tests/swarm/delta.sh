@@ -68,4 +68,16 @@ finish "$pid" 60
 check after_exits_0 [ "$status" = 0 ]
 check after_has_the_image same after.img
 check after_fetched_leaves [ "$(last after bytes_received)" = $((5 * LEAF)) ]
+
+# Pieces whose equals are still on the disk are copied from there. Nobody is there to fetch from.
+random_image $((8 * 1048576))
+cat "$WORK/image" "$WORK/image" >"$WORK/twice"
+mv "$WORK/twice" "$WORK/image"
+metainfo
+drift twins 512 600 1023
+fetch twins 7607
+finish "$pid" 60
+check twins_exits_0 [ "$status" = 0 ]
+check twins_has_the_image same twins.img
+check twins_were_copied both [ "$(last twins bytes_copied)" = $((3 * 1048576)) ] -- [ "$(last twins bytes_received)" = 0 ]
 done_testing
