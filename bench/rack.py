@@ -32,13 +32,13 @@ def knows_racks(binary):
                                       timeout=20).stdout
 
 
-def across(before, after, shape, total_payload):
+def across(before, after, shape, nodes):
     """Copies that crossed uplinks, as bytes that went into racks; and the payload among them, by the
-    share that payload has of all bytes that went to nodes."""
+    share that payload has of all bytes that went to these nodes."""
     into = sum(after["down%d" % rack][1] - before["down%d" % rack][1]
                for rack in range(shape.racks_count))
-    to_nodes = sum(after["p%d" % number][1] - before["p%d" % number][1]
-                   for number in range(1, shape.nodes + 1))
+    to_nodes = sum(after["p%d" % node.number][1] - before["p%d" % node.number][1] for node in nodes)
+    total_payload = sum(node.last.get("bytes_received_wire", 0) for node in nodes)
     image_bytes = shape.mib * (1 << 20)
     share = min(1.0, total_payload / max(to_nodes, 1)) if total_payload else None
     return {"uplink_tx_copies": round(into / image_bytes, 3),
@@ -72,8 +72,7 @@ class RackWork(Work):
             swarm = Swarm(room, client, image, self.scratch.path, 40 + 8 * shape.copy_s(),
                           disturb=disturb, fetch_options=options)
             row = swarm.run()
-        payload = sum(node.last.get("bytes_received", 0) for node in swarm.nodes.values())
-        row.update(across(swarm.links_before, swarm.links_after, shape, payload))
+        row.update(across(swarm.links_before, swarm.links_after, shape, swarm.awaited()))
         counted = [node.last["bytes_from_other_racks"] for node in swarm.nodes.values()
                    if "bytes_from_other_racks" in node.last]
         if counted:
