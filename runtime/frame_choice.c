@@ -38,13 +38,13 @@ static int level_for(const struct frame_choice *choice, uint64_t link_bytes_per_
 {
 	size_t first = choice->hardest ? 0 : LEVEL_UNKNOWN;
 
+	if (choice->mode == FRAMES_ALWAYS)
+		return levels[first].level;
 	if (link_bytes_per_s == 0)
 		return levels[LEVEL_UNKNOWN].level;
 	for (size_t i = first; i < FRAME_LEVELS_COUNT; i++)
 		if (link_bytes_per_s * RATIO_USUAL <= choice->rates[i] * choice->threads_count)
 			return levels[i].level;
-	if (choice->mode == FRAMES_ALWAYS)
-		return levels[LEVEL_UNKNOWN].level;
 	if (link_bytes_per_s <= choice->rates[FRAME_LEVELS_COUNT - 1] * choice->threads_count)
 		return levels[FRAME_LEVELS_COUNT - 1].level;
 	return 0;

@@ -26,8 +26,8 @@ for node in a b c; do
 	check "${node}_has_the_image" same "$node.img"
 done
 for node in a b c; do
-	check "${node}_received_less_than_0.55_of_the_files" \
-		wire_at_most "$node" $((FILES_MIB * MIB * 55 / 100))
+	check "${node}_received_less_than_0.45_of_the_files" \
+		wire_at_most "$node" $((FILES_MIB * MIB * 45 / 100))
 	echo "# $node: $(wire "$node") bytes on the wire for $(last "$node" bytes_received) of the image"
 done
 # One that knows no frames gives none either.
@@ -44,7 +44,7 @@ fetch late 7005 --peer 127.0.0.1:7001 --peer 127.0.0.1:7002 --compress always
 finish "$pid" 120
 check late_exits_0 [ "$status" = 0 ]
 check late_has_the_image same late.img
-check late_received_less_than_0.55_of_the_files wire_at_most late $((FILES_MIB * MIB * 55 / 100))
+check late_received_less_than_0.45_of_the_files wire_at_most late $((FILES_MIB * MIB * 45 / 100))
 end_all 10 "${PIDS[@]}"
 
 random_image $((12 * MIB))

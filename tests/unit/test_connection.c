@@ -28,6 +28,7 @@ struct seen {
 	uint64_t unwanted; /* 16 KiB parts of a block that are thrown away */
 	bool discard;
 	bool refuse;
+	bool roomless;
 };
 
 struct fixture {
@@ -62,6 +63,16 @@ static void on_message(struct connection *connection, const struct peer_message 
 
 	fixture->seen.messages++;
 	fixture->seen.last = *message;
+}
+
+static bool on_room(struct connection *connection, const struct peer_message *frame)
+{
+	struct fixture *fixture = connection->owner;
+
+	assert_int_equal(frame->frame_bytes, 5000);
+	if (fixture->seen.roomless)
+		connection_pause(connection);
+	return !fixture->seen.roomless;
 }
 
 static bool on_place(
@@ -105,6 +116,7 @@ static void on_failed(struct connection *connection, const char *reason)
 static const struct connection_ops ops = {
 	.handshake = on_handshake,
 	.message = on_message,
+	.room = on_room,
 	.place = on_place,
 	.block = on_block,
 	.block_done = on_block_done,
@@ -248,6 +260,43 @@ static void messages_are_framed_however_the_bytes_come(void **state)
 	assert_int_equal(fixture->seen.handshakes, 1);
 	for (size_t i = 0; i < ARRAY_COUNT(runs); i++)
 		frames_are_found_in_runs_of(fixture, runs[i]);
+}
+
+/* A frame goes where it is told like a block, however its bytes come; before there is room for it,
+ * nothing behind it is read. */
+static void a_frame_waits_for_room(void **state)
+{
+	static const size_t runs[] = {600, 100000}; /* the socket must hold it */
+	struct fixture *fixture = *state;
+	struct peer_message have = {.id = PEER_HAVE, .index = 3};
+	struct peer_message frame = {.id = PEER_FRAME,
+		.extended_id = PEER_EXTENSION_FRAME,
+		.index = 1,
+		.begin = 16384,
+		.length = 16384,
+		.frame_bytes = 5000};
+	uint8_t bytes[6000];
+
+	peer_greets(fixture, 1);
+	for (size_t i = 0; i < ARRAY_COUNT(runs); i++) {
+		size_t used = add(bytes, 0, &frame);
+
+		for (int j = 0; j < 5000; j++)
+			bytes[used++] = (uint8_t)(j * 7);
+		used = add(bytes, used, &have);
+		fixture->seen = (struct seen){.roomless = true};
+		peer_says(fixture, bytes, used, runs[i]);
+		assert_int_equal(fixture->seen.blocks + fixture->seen.messages, 0);
+		fixture->seen.roomless = false;
+		connection_resume(fixture->connection);
+		for (int turns = 0; turns < 8; turns++)
+			turn(fixture);
+		assert_string_equal(fixture->seen.failed, "");
+		assert_int_equal(fixture->seen.blocks, 1);
+		assert_int_equal(fixture->seen.messages, 1);
+		for (int j = 0; j < 5000; j++)
+			assert_int_equal(fixture->seen.piece[16384 + j], (uint8_t)(j * 7));
+	}
 }
 
 static void unwanted_blocks_are_read_and_thrown_away(void **state)
@@ -475,6 +524,7 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		CASE(messages_are_framed_however_the_bytes_come),
+		CASE(a_frame_waits_for_room),
 		CASE(unwanted_blocks_are_read_and_thrown_away),
 		CASE(only_wanted_parts_of_a_run_are_kept),
 		CASE(offences_close_the_connection),

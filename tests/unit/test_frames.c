@@ -271,7 +271,7 @@ static void the_faster_the_link_the_less_is_compressed(void **state)
 		frame_choice_learn(&choice, 1, 0, MIB, NS_PER_S / 50, true);
 	assert_int_equal(frame_choice_level(&choice, 0, 300 * MIB, 1), 0);
 	choice.mode = FRAMES_ALWAYS;
-	assert_int_equal(frame_choice_level(&choice, 0, 700 * MIB, 1), 3);
+	assert_int_equal(frame_choice_level(&choice, 0, 700 * MIB, 1), 6);
 	choice.mode = FRAMES_OFF;
 	assert_int_equal(frame_choice_level(&choice, 0, MIB, 1), 0);
 	frame_choice_close(&choice);
