@@ -325,9 +325,7 @@ void leaves_apply(struct transfer *transfer, const struct swarm_effect *effect)
 		make(transfer, effect);
 		return;
 	}
-	/* The buffer is filled from the device now, not by what was received. */
-	transfer_frames_overtaken(transfer, &(struct peer_message){.index = effect->piece,
-						    .length = transfer->metainfo->piece_bytes});
+	transfer_frames_replaced(transfer, effect->piece);
 	compare(transfer, effect);
 }
 

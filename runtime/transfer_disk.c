@@ -146,6 +146,7 @@ void transfer_apply_disk(struct transfer *transfer, const struct swarm_effect *e
 		submit_hash(transfer, effect);
 		break;
 	case SWARM_EFFECT_READ:
+		transfer_frames_replaced(transfer, effect->piece);
 		submit_disk(transfer, DISK_READ, effect);
 		break;
 	case SWARM_EFFECT_WRITE:

@@ -36,6 +36,8 @@ void transfer_frame_drop(struct connection *connection);
 void transfer_frame_received(struct connection *connection, const struct peer_message *message);
 /* A block came as it is. */
 void transfer_frames_overtaken(struct transfer *transfer, const struct peer_message *piece);
+/* The buffer of the piece is filled from the device, not by what was received. */
+void transfer_frames_replaced(struct transfer *transfer, uint32_t piece);
 void transfer_frames_hashed(struct transfer *transfer, uint32_t piece, bool ok);
 
 /* ---- sending ---- */

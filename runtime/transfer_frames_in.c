@@ -175,6 +175,11 @@ void transfer_frames_overtaken(struct transfer *transfer, const struct peer_mess
 	frame_overtaken(transfer->frames->store, piece->index, piece->begin, piece->length);
 }
 
+void transfer_frames_replaced(struct transfer *transfer, uint32_t piece)
+{
+	frame_overtaken(transfer->frames->store, piece, 0, transfer->metainfo->piece_bytes);
+}
+
 void transfer_frames_hashed(struct transfer *transfer, uint32_t piece, bool ok)
 {
 	frame_settle(transfer->frames->store, piece, ok);
