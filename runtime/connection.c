@@ -355,9 +355,11 @@ static uint32_t block_left_bytes(const struct connection *connection)
 	return peer_block_wire_bytes(&connection->block) - connection->block_received_bytes;
 }
 
-/* One readv: the block's bytes to their place and what follows to the input. */
-static ssize_t receive(struct connection *connection)
+/* One readv: the block's bytes to their place and what follows to the input. *all: whether that was
+ * all there was. */
+static ssize_t receive(struct connection *connection, bool *all)
 {
+	size_t asked_bytes = 0;
 	struct iovec places[2];
 	int places_count = 0;
 	uint32_t room_bytes = connection->input_capacity - connection->input_bytes;
@@ -378,7 +380,13 @@ static ssize_t receive(struct connection *connection)
 	if (room_bytes > 0)
 		places[places_count++] =
 			(struct iovec){connection->input + connection->input_bytes, room_bytes};
-	return readv(connection->descriptor, places, places_count);
+	for (int i = 0; i < places_count; i++)
+		asked_bytes += places[i].iov_len;
+
+	ssize_t bytes_count = readv(connection->descriptor, places, places_count);
+
+	*all = bytes_count >= 0 && (size_t)bytes_count < asked_bytes;
+	return bytes_count;
 }
 
 static void received(struct connection *connection, uint32_t bytes_count)
@@ -417,15 +425,16 @@ static void on_readable(evutil_socket_t descriptor, short what, void *context)
 {
 	struct connection *connection = context;
 	uint64_t turn_bytes = 0;
+	bool all = false;
 
 	(void)descriptor;
 	if (what & EV_TIMEOUT) {
 		connection_fail(connection, "was silent for too long");
 		return;
 	}
-	while (connection->state != CONNECTION_CLOSED && !connection->paused &&
+	while (connection->state != CONNECTION_CLOSED && !connection->paused && !all &&
 		turn_bytes < READ_BYTES_PER_TURN) {
-		ssize_t bytes_count = receive(connection);
+		ssize_t bytes_count = receive(connection, &all);
 
 		if (bytes_count < 0 && errno == EINTR)
 			continue;

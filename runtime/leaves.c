@@ -91,9 +91,8 @@ static uint32_t read_leaves(const struct leaf_reader *reader, uint8_t (*hashes)[
 			log_warning("reading a piece's leaves: %s", failure.text);
 			break;
 		}
-		for (uint32_t leaf = 0; leaf < bytes_count; leaf += (uint32_t)PEER_LEAF_BYTES)
-			crypto_digest_ops.sha256(hashes[leaves_count++], bytes + leaf,
-				(size_t)u64_min(PEER_LEAF_BYTES, bytes_count - leaf));
+		leaves_count += (uint32_t)merkle_leaves(
+			&crypto_digest_ops, hashes + leaves_count, bytes, bytes_count);
 	}
 	return leaves_count;
 }

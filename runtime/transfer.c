@@ -90,29 +90,34 @@ static void arm_tick(struct transfer *transfer)
 		memory_exhausted(0);
 }
 
-/* Tells what could not be told while effects were applied, and writes what they queued. */
+/* Tells what could not be told while effects were applied. What they queued is written once the
+ * loop has handled all that came with this: so that many small messages leave together. */
 void transfer_settle(struct transfer *transfer)
 {
 	if (transfer->settling)
 		return;
 	transfer->settling = true;
-	for (;;) {
-		if (transfer->failed_dials_count > 0) {
-			struct failed_dial dial =
-				transfer->failed_dials[--transfer->failed_dials_count];
+	while (transfer->failed_dials_count > 0) {
+		struct failed_dial dial = transfer->failed_dials[--transfer->failed_dials_count];
 
-			transfer_input(
-				transfer, &(struct swarm_input){.kind = SWARM_IN_CONNECT_FAILED,
-						  .peer = dial.peer,
-						  .generation = dial.generation});
-		} else if (transfer->dirty != NULL) {
-			transfer_flush_dirty(transfer);
-		} else {
-			break;
-		}
+		transfer_input(transfer, &(struct swarm_input){.kind = SWARM_IN_CONNECT_FAILED,
+						 .peer = dial.peer,
+						 .generation = dial.generation});
 	}
 	transfer->settling = false;
+	if (transfer->dirty != NULL)
+		event_active(transfer->flush_event, EV_TIMEOUT, 0);
 	arm_tick(transfer);
+}
+
+static void on_flush(evutil_socket_t descriptor, short what, void *context)
+{
+	struct transfer *transfer = context;
+
+	(void)descriptor;
+	(void)what;
+	while (transfer->dirty != NULL)
+		transfer_flush_dirty(transfer);
 }
 
 void transfer_input(struct transfer *transfer, const struct swarm_input *input)
@@ -280,10 +285,12 @@ static void make_events(struct transfer *transfer)
 
 	transfer->tick_event = evtimer_new(base, on_tick, transfer);
 	transfer->news_event = evtimer_new(base, on_news, transfer);
+	transfer->flush_event = evtimer_new(base, on_flush, transfer);
 	transfer->sample_event = evtimer_new(base, on_sample, transfer);
 	transfer->stop_event = evtimer_new(base, on_stop, transfer);
 	if (transfer->tick_event == NULL || transfer->news_event == NULL ||
-		transfer->sample_event == NULL || transfer->stop_event == NULL)
+		transfer->flush_event == NULL || transfer->sample_event == NULL ||
+		transfer->stop_event == NULL)
 		memory_exhausted(0);
 }
 
@@ -450,6 +457,7 @@ struct transfer *transfer_destroy(struct transfer *transfer)
 	transfer->swarm = swarm_destroy(transfer->swarm);
 	event_free(transfer->tick_event);
 	event_free(transfer->news_event);
+	event_free(transfer->flush_event);
 	event_free(transfer->sample_event);
 	event_free(transfer->stop_event);
 	free(transfer->peers);

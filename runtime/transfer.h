@@ -131,6 +131,7 @@ struct transfer {
 
 	struct event *tick_event;
 	struct event *news_event;
+	struct event *flush_event; /* active while there are dirty connections */
 	struct event *sample_event;
 	struct event *stop_event;
 	bool stopping;

@@ -17,11 +17,25 @@ static void on_connected(struct connection *connection)
 	peer_input(connection, SWARM_IN_CONNECTED, NULL);
 }
 
+/* It is closed, and its memory goes soon: nothing will be written to it. */
+static void forget_dirty(struct transfer *transfer, struct connection *connection)
+{
+	struct connection **at = &transfer->dirty;
+
+	if (!connection->dirty)
+		return;
+	while (*at != connection)
+		at = &(*at)->next_dirty;
+	*at = connection->next_dirty;
+	connection->dirty = false;
+}
+
 static void on_failed(struct connection *connection, const char *reason)
 {
 	struct transfer *transfer = connection->owner;
 
 	(void)reason;
+	forget_dirty(transfer, connection);
 	transfer_frames_forget(transfer, connection);
 	if (transfer->peers[connection->peer] == connection)
 		transfer->peers[connection->peer] = NULL;
@@ -145,6 +159,7 @@ static void hang_up(struct transfer *transfer, const struct swarm_effect *effect
 	if (connection == NULL || connection->generation != effect->generation)
 		return;
 	transfer->peers[effect->peer] = NULL;
+	forget_dirty(transfer, connection);
 	transfer_frames_forget(transfer, connection);
 	connection_close(connection);
 }

@@ -25,6 +25,7 @@ struct workers {
 	struct work_list queues[WORK_URGENCIES];
 	uint32_t running_count[WORK_URGENCIES];
 	bool stopping;
+	bool collecting; /* the loop's thread waits for something to finish */
 	struct work_list done;
 
 	uint32_t threads_count;
@@ -89,6 +90,7 @@ static void *thread_main(void *context)
 {
 	struct workers *workers = context;
 	const uint64_t one = 1;
+	bool wake;
 
 	pthread_mutex_lock(&workers->mutex);
 	for (;;) {
@@ -108,11 +110,18 @@ static void *thread_main(void *context)
 		work->run(work);
 		pthread_mutex_lock(&workers->mutex);
 		workers->running_count[urgency]--;
+		/* Who takes the first takes all: only that one wakes the loop. */
+		wake = workers->done.first == NULL;
 		list_append(&workers->done, work);
-		pthread_cond_signal(&workers->finished);
+		if (workers->collecting)
+			pthread_cond_signal(&workers->finished);
+		if (!wake)
+			continue;
+		pthread_mutex_unlock(&workers->mutex);
 		/* A full counter still wakes the loop. */
 		if (write(workers->wake_descriptor, &one, sizeof(one)) < 0 && errno != EAGAIN)
 			log_error("worker: cannot wake the loop: %s", strerror(errno));
+		pthread_mutex_lock(&workers->mutex);
 	}
 	pthread_mutex_unlock(&workers->mutex);
 	return NULL;
@@ -208,15 +217,18 @@ void workers_submit(struct workers *workers, struct work *work)
 {
 	pthread_mutex_lock(&workers->mutex);
 	list_append(&workers->queues[work->urgency], work);
-	pthread_cond_signal(&workers->submitted);
 	pthread_mutex_unlock(&workers->mutex);
+	/* Not before: whoever wakes up wants the mutex first. */
+	pthread_cond_signal(&workers->submitted);
 }
 
 void workers_collect(struct workers *workers)
 {
 	pthread_mutex_lock(&workers->mutex);
+	workers->collecting = true;
 	while (workers->done.first == NULL)
 		pthread_cond_wait(&workers->finished, &workers->mutex);
+	workers->collecting = false;
 	pthread_mutex_unlock(&workers->mutex);
 	deliver(workers);
 }

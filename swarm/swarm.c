@@ -21,7 +21,7 @@ void swarm_limits_default(struct swarm_limits *limits)
 		.flush_interval_ns = NS_PER_S,
 		.assess_bytes_min = 256 * MIB,
 		.block_bytes = PEER_BLOCK_BYTES,
-		.request_bytes = 256 * KIB,
+		.request_bytes = MIB,
 	};
 }
 

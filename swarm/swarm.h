@@ -57,7 +57,7 @@ struct swarm_limits {
 				 and floor 16 KiB. Foreign peers answer no more; a simulation may
 				 count in larger ones */
 	uint32_t request_bytes; /* a request to one of our own nodes covers a run of blocks up to
-				   this; a power of two, 16 KiB to 1 MiB, default 256 KiB */
+				   this; a power of two, 16 KiB to 1 MiB, the default */
 	/* What this node sends and asks for at most, packets' headers included; 0: no limit. They
 	 * grow to that during the first ramp_ns after START. */
 	uint64_t up_bytes_per_s;

@@ -80,8 +80,7 @@ static void offers_what_it_answers(void **state)
 	const struct peer_message *said = rig_said(&rig, guest.peer, PEER_EXTENDED, 0);
 
 	assert_non_null(said);
-	rig_input(&rig, SWARM_IN_PIECE_PRESENT);
-	assert_int_equal(rig.swarm->limits.request_bytes, 256 * KIB);
+	assert_int_equal(rig.swarm->limits.request_bytes, MIB);
 	assert_int_equal(upload_bytes_max(rig.swarm), PEER_REQUEST_BYTES_MAX);
 }
 
