@@ -362,13 +362,15 @@ bool requests_work(struct swarm *s)
 void requests_tick(struct swarm *s, uint32_t peer)
 {
 	struct peer *p = &s->peers[peer];
+	bool quiet_over = p->quiet_until_ns != 0 && s->now_ns >= p->quiet_until_ns;
+	bool late = is_late(s, p);
 
-	if (is_late(s, p) || (p->quiet_until_ns != 0 && s->now_ns >= p->quiet_until_ns)) {
+	if (quiet_over)
 		p->quiet_until_ns = 0;
+	if (late || quiet_over)
 		refill(s, peer);
-	} else if (p->requests_count > 0) {
+	if (p->requests_count > 0 && !late)
 		wake_peer_at(s, peer, request_at(s, p, 0)->due_ns);
-	}
 }
 
 /* ---- refusals ---- */
