@@ -56,10 +56,10 @@ demo: ## sudo scripts/demo: PXE-boot and image virtual machines
 check: ## what needs no root, under two minutes: format, layers, purity, unit tests, simulation
 	scripts/check
 
-bench: all sim tools $(BUILD)/bench/bare_copy ## sudo make bench: everything measured, beside other clients; bench-room etc. for a part
+bench: all sim tools ## sudo make bench: everything measured, beside other clients; bench-room etc. for a part
 	scripts/bench
 
-bench-%: all sim tools $(BUILD)/bench/bare_copy
+bench-%: all sim tools
 	scripts/bench $*
 
 sim: $(BUILD)/sim/sim ## build the simulator (build/sim/sim)
@@ -92,7 +92,7 @@ PREFIX ?= /usr/local
 
 clean: ## remove what was built (keeps downloads)
 	rm -rf build/swarmboot* build/lib* build/*.a build/sim build/sanitize build/pure build/fuzz \
-		build/tests $(addprefix build/,bench lib wire swarm runtime initramfs tracker server images pxe cli)
+		build/tests $(addprefix build/,lib wire swarm runtime initramfs tracker server images pxe cli)
 
 $(BUILD)/libswarmboot.a: $(call object,$(LIBRARY_C))
 	@rm -f $@
@@ -120,10 +120,6 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libswarmboot.a
 
 $(BUILD)/tests/helpers/%: $(BUILD)/tests/helpers/%.o $(BUILD)/libswarmboot.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
-
-# What is measured against: no part of the programs.
-$(BUILD)/bench/%: $(BUILD)/bench/%.o
-	$(CC) $(LDFLAGS) -o $@ $^ -lcrypto
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
