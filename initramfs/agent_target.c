@@ -225,6 +225,8 @@ static bool start(struct agent *agent, struct failure *failure)
 			.ramp_s = agent->plan.ramp_s},
 		.memory_bytes = memory_bytes(agent),
 		.memory_taken_bytes = 2 * HOLDBACK_BYTES,
+		.rack = agent->plan.rack,
+		.site = agent->plan.site,
 		.on_event = on_transfer,
 		.context = agent};
 

@@ -294,6 +294,8 @@ void node_print(FILE *out, const json_t *node)
 		text_of(node, "situation"), text_of(node, "firmware"), text_of(node, "uuid"),
 		text_of(node, "serial"));
 	fprintf(out, "  local boot  %s\n", text_of(node, "local_boot"));
+	if (text_of(node, "rack")[0] != '\0')
+		fprintf(out, "  rack        %s\n", text_of(node, "rack"));
 	if (json_is_object(arm)) {
 		char size[UNITS_TEXT_MAX];
 

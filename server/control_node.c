@@ -250,11 +250,20 @@ static bool name_is_fine(struct server *server, const char *name, struct failure
 	return true;
 }
 
+static bool rack_is_fine(const char *rack, struct failure *failure)
+{
+	return rack[0] == '\0' || peer_place_valid((const uint8_t *)rack, strlen(rack)) ||
+	       failure_set(failure, ERROR_USAGE,
+		       "'%s' is no name for a rack: 1 to %d printable characters without spaces",
+		       rack, PEER_PLACE_MAX);
+}
+
 json_t *control_node_set(struct server *server, const json_t *request, struct failure *failure)
 {
 	struct node *node = node_named(server, request, failure);
 	const json_t *name = json_object_get(request, "name");
 	const char *method = json_member_text(request, "local_boot");
+	const json_t *rack = json_object_get(request, "rack");
 	enum local_boot local_boot;
 
 	if (node == NULL)
@@ -265,12 +274,16 @@ json_t *control_node_set(struct server *server, const json_t *request, struct fa
 			"'%s' is no way to boot: auto, exit, sanboot or esp", method);
 		return NULL;
 	}
+	if (json_is_string(rack) && !rack_is_fine(json_string_value(rack), failure))
+		return NULL;
 	if (json_is_string(name) && strcmp(node->name, json_string_value(name)) != 0) {
 		if (!name_is_fine(server, json_string_value(name), failure))
 			return NULL;
 		snprintf(node->name, sizeof(node->name), "%s", json_string_value(name));
 	}
 	node->local_boot = local_boot;
+	if (json_is_string(rack))
+		snprintf(node->rack, sizeof(node->rack), "%s", json_string_value(rack));
 	if (json_is_boolean(json_object_get(request, "rescue")))
 		node->rescue = json_is_true(json_object_get(request, "rescue"));
 	if (json_is_true(json_object_get(request, "inventory")))

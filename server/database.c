@@ -37,6 +37,7 @@ static const char *const schema[] = {
 	" number INTEGER PRIMARY KEY AUTOINCREMENT, node TEXT NOT NULL, at_ms INTEGER NOT NULL,"
 	" kind TEXT NOT NULL, text TEXT NOT NULL, log TEXT NOT NULL);"
 	"CREATE INDEX events_node ON events(node, number);",
+	"ALTER TABLE nodes ADD COLUMN rack TEXT NOT NULL DEFAULT '';",
 };
 
 bool database_failure(struct database *database, const char *what, struct failure *failure)
@@ -257,8 +258,8 @@ static bool save_node(struct database *database, const struct node *node, struct
 			"INSERT OR REPLACE INTO nodes(id, name, uuid, serial, state, local_boot,"
 			" firmware_uefi, has_inventory, inventory_offered, rescue, first_seen_ms,"
 			" last_contact_ms, boot_id, boot_id_before_arm, error, error_text, arm, "
-			"marks_ms)"
-			" VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+			"marks_ms, rack)"
+			" VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 			failure),
 		0};
 
@@ -282,6 +283,7 @@ static bool save_node(struct database *database, const struct node *node, struct
 	bind_text(&binder, node->error_text);
 	bind_number(&binder, node->arm.number);
 	bind_marks(&binder, node->marks_ms);
+	bind_text(&binder, node->rack);
 	return statement_run(database, binder.statement, "saving a node", failure);
 }
 

@@ -100,6 +100,7 @@ static bool read_node(struct reader *reader, struct node *node)
 	node->arm.number = read_number(reader);
 	if (!read_marks(reader, node->marks_ms))
 		return false;
+	read_text(reader, node->rack, sizeof(node->rack));
 	node->error = error_from_name(error, strlen(error));
 	return node_state_from_name(&node->state, state) &&
 	       local_boot_from_name(&node->local_boot, local_boot) && node->error != ERRORS_COUNT &&
@@ -116,7 +117,8 @@ bool database_load_nodes(struct database *database,
 	if (sqlite3_prepare_v2(database->sqlite,
 		    "SELECT id, name, uuid, serial, state, local_boot, firmware_uefi,"
 		    " has_inventory, inventory_offered, rescue, first_seen_ms, last_contact_ms,"
-		    " boot_id, boot_id_before_arm, error, error_text, arm, nodes.marks_ms, image,"
+		    " boot_id, boot_id_before_arm, error, error_text, arm, nodes.marks_ms, rack, "
+		    "image,"
 		    " infohash, image_bytes, target_serial, target_wwn, target_bytes,"
 		    " target_sector_bytes, end, armed_ms, expires_ms, open, head_tail_sha256,"
 		    " arms.marks_ms, ended_ms, outcome, received_bytes, from_origin_bytes,"

@@ -11,6 +11,7 @@ struct node_options {
 	bool json;
 	const char *state;
 	const char *name;
+	const char *rack;
 	const char *local_boot;
 	const char *rescue;
 	bool inventory;
@@ -64,9 +65,10 @@ static int node_forget(const struct node_options *options, const char *node)
 
 static void set_print(FILE *out, const json_t *answer)
 {
-	fprintf(out, "%s  name '%s', local boot %s\n",
+	fprintf(out, "%s  name '%s', rack '%s', local boot %s\n",
 		json_string_value(json_object_get(answer, "id")),
 		json_string_value(json_object_get(answer, "name")),
+		json_string_value(json_object_get(answer, "rack")),
 		json_string_value(json_object_get(answer, "local_boot")));
 }
 
@@ -78,6 +80,9 @@ static int node_set(const struct node_options *options, const char *node)
 	if (options->name != NULL)
 		json_object_set_new(request, "name",
 			json_string(strcmp(options->name, "-") == 0 ? "" : options->name));
+	if (options->rack != NULL)
+		json_object_set_new(request, "rack",
+			json_string(strcmp(options->rack, "-") == 0 ? "" : options->rack));
 	if (options->local_boot != NULL)
 		json_object_set_new(request, "local_boot", json_string(options->local_boot));
 	if (options->rescue != NULL) {
@@ -125,6 +130,8 @@ int node_main(int argc, char **argv)
 		{"json", OPTION_FLAG, &wanted.json, NULL, "print the server's answer"},
 		{"state", OPTION_TEXT, &wanted.state, "DIR", "state directory of the server"},
 		{"name", OPTION_TEXT, &wanted.name, "NAME", "set: what to call it; - for nothing"},
+		{"rack", OPTION_TEXT, &wanted.rack, "NAME",
+			"set: the rack it stands in; - for none"},
 		{"local-boot", OPTION_TEXT, &wanted.local_boot, "METHOD",
 			"set: auto, exit, sanboot or esp"},
 		{"rescue", OPTION_TEXT, &wanted.rescue, "on|off",

@@ -8,6 +8,7 @@
 #ifndef SERVER_NODES_CORE_H
 #define SERVER_NODES_CORE_H
 
+#include "wire/peer_wire.h"
 #include "wire/report.h"
 
 #define NODE_SILENT_MS	   (60 * (uint64_t)1000) /* after this a node no longer holds its wave back */
@@ -91,6 +92,7 @@ struct node {
 	char name[NODE_NAME_MAX];
 	char uuid[64];
 	char serial[DISK_TEXT_MAX];
+	char rack[PEER_PLACE_MAX + 1]; /* by the operator's word; "": none */
 	enum node_state state;
 	enum local_boot local_boot;
 	bool firmware_uefi;

@@ -21,6 +21,8 @@ struct origins_settings {
 	uint16_t port;
 	const struct tracker_url *trackers; /* copied */
 	uint32_t trackers_count;
+	const char *rack; /* borrowed; "": in none */
+	const char *site;
 	void (*on_trouble)(void *context, const char *text);
 	void *context;
 };

@@ -75,6 +75,8 @@ static void plan_for(
 	plan->memory_bytes = server->settings.memory_bytes;
 	plan->up_bytes_per_s = plan->down_bytes_per_s = server->settings.node_bytes_per_s;
 	plan->ramp_s = server->settings.ramp_s;
+	snprintf(plan->rack, sizeof(plan->rack), "%s", node->rack);
+	snprintf(plan->site, sizeof(plan->site), "%s", server->settings.site);
 	nodes_changed(server->nodes, node);
 	if (plan->action == PLAN_IMAGE || plan->action == PLAN_FINISHING) {
 		plan_fill_arm(server, &node->arm, plan);

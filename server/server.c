@@ -297,6 +297,8 @@ static bool start_swarm(struct server *server, struct failure *failure)
 		.port = server->settings.peer_port,
 		.trackers = trackers,
 		.trackers_count = ARRAY_COUNT(trackers),
+		.rack = server->settings.rack,
+		.site = server->settings.site,
 		.on_trouble = on_origin_trouble,
 		.context = server};
 

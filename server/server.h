@@ -38,6 +38,8 @@ struct server_settings {
 	struct in_addr router;
 	const char *options; /* more of the agent's kernel command line; "" for none */
 	uint64_t seed_deadline_s;
+	const char *rack;	     /* the origin's, "": in none */
+	const char *site;	     /* of all nodes, "": no name */
 	uint64_t memory_bytes;	     /* of a node's agent; 0: its default */
 	uint64_t node_bytes_per_s;   /* what a node sends, and receives, at most; 0: no limit */
 	uint64_t origin_bytes_per_s; /* what the origin sends of an image at most; 0: no limit */

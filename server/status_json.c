@@ -167,6 +167,7 @@ json_t *node_json(struct server *server, const struct node *node, bool full)
 	put(json, "name", json_text(node->name));
 	put(json, "uuid", json_text(node->uuid));
 	put(json, "serial", json_text(node->serial));
+	put(json, "rack", json_text(node->rack));
 	put(json, "state", json_text(node_state_name(node->state)));
 	put(json, "situation", json_text(situation));
 	put(json, "late", json_boolean(late));

@@ -27,6 +27,8 @@ struct up_options {
 	const char *dhcp;
 	const char *dhcp_range;
 	const char *router;
+	const char *rack;
+	const char *site;
 	uint64_t http_port;
 	uint64_t tracker_port;
 	uint64_t peer_port;
@@ -150,6 +152,14 @@ static bool dhcp_mode_read(const char *text, enum dhcp_mode *mode, struct failur
 	       failure_set(failure, ERROR_USAGE, "--dhcp is full, proxy, off or auto");
 }
 
+static bool place_is_fine(const char *option, const char *name, struct failure *failure)
+{
+	return name == NULL || peer_place_valid((const uint8_t *)name, strlen(name)) ||
+	       failure_set(failure, ERROR_USAGE,
+		       "%s: 1 to %d printable characters without spaces are wanted", option,
+		       PEER_PLACE_MAX);
+}
+
 static bool settings_make(
 	const struct up_options *wanted, struct server_settings *settings, struct failure *failure)
 {
@@ -181,6 +191,11 @@ static bool settings_make(
 	settings->node_bytes_per_s = wanted->node_bytes_per_s;
 	settings->origin_bytes_per_s = wanted->origin_bytes_per_s;
 	settings->ramp_s = wanted->ramp_s;
+	if (!place_is_fine("--rack", wanted->rack, failure) ||
+		!place_is_fine("--site", wanted->site, failure))
+		return false;
+	settings->rack = wanted->rack != NULL ? wanted->rack : "";
+	settings->site = wanted->site != NULL ? wanted->site : "";
 	if (wanted->dhcp_range != NULL && !dhcp_range_parse(&settings->range, wanted->dhcp_range,
 						  settings->address, settings->netmask, failure))
 		return false;
@@ -299,6 +314,9 @@ int up_main(int argc, char **argv)
 		{"dhcp-range", OPTION_TEXT, &wanted.dhcp_range, "FIRST,LAST",
 			"addresses to hand out (upper half of the subnet)"},
 		{"router", OPTION_TEXT, &wanted.router, "ADDR", "gateway to tell with full DHCP"},
+		{"rack", OPTION_TEXT, &wanted.rack, "NAME",
+			"the rack this server stands in (see node set --rack)"},
+		{"site", OPTION_TEXT, &wanted.site, "NAME", "the site of server and machines"},
 		{"http-port", OPTION_COUNT, &wanted.http_port, "PORT", "default 8080"},
 		{"tracker-port", OPTION_COUNT, &wanted.tracker_port, "PORT",
 			"UDP tracker, default 6969"},

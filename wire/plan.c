@@ -75,8 +75,10 @@ size_t plan_write(const struct plan *plan, uint8_t *bytes, size_t capacity)
 	ben_put_text(&writer, "node", plan->node);
 	ben_put_bytes(&writer, "nonce", plan->nonce, PLAN_NONCE_BYTES);
 	write_peers(&writer, plan);
+	ben_put_text(&writer, "rack", plan->rack);
 	ben_put_unsigned(&writer, "report interval ms", plan->report_interval_ms);
 	ben_put_unsigned(&writer, "seed deadline s", plan->seed_deadline_s);
+	ben_put_text(&writer, "site", plan->site);
 	write_target(&writer, &plan->target);
 	write_trackers(&writer, plan);
 	ben_put_unsigned(&writer, "version", PLAN_VERSION);
@@ -138,6 +140,16 @@ static void read_trackers(struct fields *fields, struct plan *plan)
 	}
 }
 
+/* A name, or empty. */
+static void read_place(
+	struct fields *fields, const char *key, char place[static PEER_PLACE_MAX + 1])
+{
+	field_text(fields, key, place, PEER_PLACE_MAX + 1);
+	if (fields->good && place[0] != '\0' &&
+		!peer_place_valid((const uint8_t *)place, strlen(place)))
+		fields_wrong(fields, key);
+}
+
 bool plan_parse(
 	struct plan *plan, const uint8_t *bytes, size_t bytes_count, struct failure *failure)
 {
@@ -159,6 +171,8 @@ bool plan_parse(
 	field_text(&fields, "node", plan->node, sizeof(plan->node));
 	field_bytes(&fields, "nonce", plan->nonce, PLAN_NONCE_BYTES);
 	read_peers(&fields, plan);
+	read_place(&fields, "rack", plan->rack);
+	read_place(&fields, "site", plan->site);
 	plan->report_interval_ms = field_unsigned(&fields, "report interval ms", UINT64_MAX);
 	plan->seed_deadline_s = field_unsigned(&fields, "seed deadline s", UINT64_MAX);
 	read_target(&fields, &plan->target);

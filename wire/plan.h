@@ -11,6 +11,7 @@
 
 #include "wire/metainfo.h"
 #include "wire/peer_address.h"
+#include "wire/peer_wire.h"
 
 #define PLAN_VERSION	 1
 #define PLAN_NONCE_BYTES 16
@@ -53,9 +54,11 @@ struct plan {
 	uint32_t trackers_count;
 	struct peer_address peers[PLAN_PEERS_MAX]; /* peers to try at once: the origin */
 	uint32_t peers_count;
-	uint64_t down_bytes_per_s;   /* what the agent receives at most; 0: no limit */
-	uint64_t up_bytes_per_s;     /* and sends */
-	uint64_t ramp_s;	     /* reached after so long */
+	uint64_t down_bytes_per_s;     /* what the agent receives at most; 0: no limit */
+	uint64_t up_bytes_per_s;       /* and sends */
+	uint64_t ramp_s;	       /* reached after so long */
+	char rack[PEER_PLACE_MAX + 1]; /* the node's, "": in none (docs/racks.md) */
+	char site[PEER_PLACE_MAX + 1];
 	uint64_t memory_bytes;	     /* of the agent; 0: its default */
 	uint64_t seed_deadline_s;    /* leave after this even when not released */
 	uint64_t report_interval_ms; /* default 1000 */

@@ -15,7 +15,8 @@ store_image first
 up --dhcp off || { cat "$WORK"/up.*; check server_starts false; done_testing; }
 hello $MAC "$DISK" >/dev/null
 
-# 1: killed right after the arm was acknowledged.
+# 1: killed right after the arm, and its rack, were acknowledged.
+sb node set $MAC --rack row-1/r7 >/dev/null
 sb arm $MAC --image first >/dev/null
 again
 check arm_survives is armed "$(state_of $MAC)"
@@ -24,6 +25,7 @@ check armed_still_boots_the_agent boots_agent $MAC
 plan=$(node $MAC plan)
 arm=$(field "$plan" arm)
 again
+check rack_survives_and_is_in_the_plan is "row-1/r7 " "$(node $MAC plan | jq -r '"\(.rack) \(.site)"')"
 check imaging_survives is imaging "$(state_of $MAC)"
 check the_same_arm_goes_on is "$arm image" "$(node $MAC plan | jq -r '"\(.arm) \(.action)"')"
 # 3: while it fetches.

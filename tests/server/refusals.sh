@@ -122,6 +122,7 @@ check name_a_node quietly sb node set $large --name rack1-4
 check arm_by_name quietly sb arm rack1-4 --image first
 refuses name_taken 1 "is called rack1-4 already" sb node set $small --name rack1-4
 refuses odd_name 2 "is no name for a node" sb node set $small --name 'a b'
+refuses odd_rack 2 "is no name for a rack" sb node set $small --rack 'a b'
 refuses odd_method 2 "is no way to boot" sb node set $small --local-boot sometimes
 
 check method_is_kept quietly sb node set $small --local-boot exit
