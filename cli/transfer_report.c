@@ -48,6 +48,7 @@ void transfer_report_status(const char *event, const struct metainfo *metainfo,
 	set_count(object, "bytes_received", swarm->received_bytes);
 	set_count(object, "bytes_received_wire", swarm->received_wire_bytes);
 	set_count(object, "bytes_from_origin", swarm->received_from_origin_bytes);
+	set_count(object, "bytes_from_other_racks", swarm->received_from_elsewhere_bytes);
 	set_count(object, "bytes_sent", swarm->sent_bytes);
 	set_count(object, "bytes_sent_wire", swarm->sent_wire_bytes);
 	set_count(object, "bytes_wasted", swarm->wasted_bytes);

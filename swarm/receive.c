@@ -180,6 +180,8 @@ static void count_received(
 	s->received_ns = s->now_ns;
 	if (p->origin)
 		s->status.received_from_origin_bytes += bytes;
+	if (p->distance > 0 || p->near_alone)
+		s->status.received_from_elsewhere_bytes += bytes;
 	s->status.wasted_bytes += wasted_bytes;
 	p->snubbed = false;
 	p->late_row = 0;

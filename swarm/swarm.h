@@ -276,6 +276,7 @@ struct swarm_status {
 	uint64_t received_bytes;      /* payload, all, as it is in the image */
 	uint64_t received_wire_bytes; /* the same as it came, compressed or not */
 	uint64_t received_from_origin_bytes;
+	uint64_t received_from_elsewhere_bytes; /* from outside of our rack or site */
 	uint64_t reused_bytes; /* of changed pieces: found on the device by their leaf layers */
 	uint64_t copied_bytes; /* read from an equal piece on the device */
 	uint64_t layer_bytes;  /* received as leaf layers; not in received_bytes */
