@@ -362,6 +362,7 @@ bool rack_origin_grants(struct swarm *s, const struct peer *p);
 void links_count(const struct swarm *s, struct links *links);
 bool link_wanted(const struct swarm *s, const struct links *links, const struct known_address *a);
 bool links_open(const struct swarm *s);
+void link_told(struct swarm *s, const struct peer_address *address);
 void link_introduced(struct swarm *s, uint32_t peer);
 
 /* roster.c */

@@ -66,8 +66,10 @@ bool link_wanted(const struct swarm *s, const struct links *links, const struct 
 {
 	if (!s->racks.active)
 		return true;
+	/* In a swarm that fits, everybody is looked at once. */
 	if (!a->told)
-		return links->ours_count == 0 || links->elsewhere_count < LINKS_ELSEWHERE;
+		return links->ours_count == 0 || links->elsewhere_count < LINKS_ELSEWHERE ||
+		       s->addresses_count <= s->limits.peers_max;
 	if (is_ours(s, a->places))
 		return true;
 	uint32_t count = count_of(links, group_of(a->places));
@@ -82,6 +84,18 @@ bool links_open(const struct swarm *s)
 	if (s->racks.active)
 		most = s->limits.peers_max - (uint32_t)u64_min(s->limits.peers_max, NUMBERS_SPARE);
 	return s->peers_used_count < most;
+}
+
+/* A member of our rack says that this one is there too. */
+void link_told(struct swarm *s, const struct peer_address *address)
+{
+	uint32_t index = address_add(s, address);
+
+	if (index == ADDRESS_NONE || s->addresses[index].told)
+		return;
+	s->addresses[index].told = true;
+	for (uint32_t i = 0; i < LEVELS_COUNT; i++)
+		s->addresses[index].places[i] = s->racks.levels[i].place;
 }
 
 /* It has said where it is: more than enough of there has to go, so that our own rack has room. What

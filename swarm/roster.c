@@ -78,6 +78,6 @@ void roster_told(struct swarm *s, uint32_t peer, const struct peer_message *mess
 	s->peers[peer].news_ns = s->now_ns;
 	if (roster.kind == ROSTER_IMPORTING && roster.piece < s->pieces_count)
 		rack_others_begin(s, peer, roster.level, roster.piece);
-	for (uint32_t i = 0; i < roster.members_count; i++)
-		(void)address_add(s, &roster.members[i]);
+	for (uint32_t i = 0; s->peers[peer].distance == 0 && i < roster.members_count; i++)
+		link_told(s, &roster.members[i]);
 }
