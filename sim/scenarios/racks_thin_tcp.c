@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* racks_thin_core as TCP would have it: losses where queues are full, and windows that recover. */
+#include "sim/scenario.h"
+
+#define RATE_BYTES_PER_S (25 * 1000 * 1000 / 8)
+
+static void build(struct sim_world *world)
+{
+	struct sim_node_traits traits;
+
+	sim_image_make(world, 64 * MIB, 256 * KIB, 0, 0);
+	sim_tcp_traits_default(&world->tcp);
+	world->tcp.on = true;
+	world->window_bytes = 4 * MIB;
+	sim_node_traits_default(&traits);
+	traits.up_queue_bytes = RATE_BYTES_PER_S / 10;
+	traits.up_bytes_per_s = RATE_BYTES_PER_S;
+	traits.down_bytes_per_s = RATE_BYTES_PER_S;
+	sim_racked(world, 4, 8, RATE_BYTES_PER_S, &traits);
+}
+
+static void judge(struct sim_world *world)
+{
+	sim_judge_uplinks(world, 330);
+	sim_judge_copies(world, 105);
+	sim_judge_ratio(world, 155);
+}
+
+const struct sim_scenario sim_scenario_racks_thin_tcp = {
+	.name = "racks_thin_tcp",
+	.shows = "4 racks of 8 behind thin uplinks that lose what does not fit: 3.3 copies cross",
+	.nodes_max = 33,
+	.limit_ns = 120 * NS_PER_S,
+	.build = build,
+	.judge = judge,
+};
