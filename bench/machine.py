@@ -55,7 +55,8 @@ class Process:
 
     def __init__(self, command, namespace=None, stdout=None, log=None, group=None):
         if namespace is not None:
-            command = ["ip", "netns", "exec", namespace] + command
+            # Not `ip netns exec`, which copies all mounts for each.
+            command = ["nsenter", "--net=/run/netns/" + namespace] + command
         self.cpu_seconds = None
         self.status = None
         self.child = subprocess.Popen(
