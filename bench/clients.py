@@ -120,7 +120,8 @@ class Transmission(Rival):
         self.profile = profile
 
     def command(self, room, number, directory, metainfo, verify=()):
-        settings = os.path.join(os.path.dirname(metainfo), "transmission-%d-%d" % (os.getpid(), number))
+        settings = os.path.join(os.path.dirname(metainfo),
+                                "transmission-%d-%d" % (os.getpid(), number))
         shutil.rmtree(settings, ignore_errors=True)  # it believes what it remembers
         os.makedirs(settings)
         values = {"bind-address-ipv4": room.address(number), "dht-enabled": False, "lpd-enabled": False,

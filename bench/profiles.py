@@ -11,7 +11,7 @@ from bench.results import Step, median, usable
 from bench.work import Shape, Work
 
 TITLE = "Rivals' best profiles"
-BUDGET_MINUTES = 30
+BUDGET_MINUTES = 45
 PATH = os.path.join(TOP, "bench", "profiles.json")
 
 

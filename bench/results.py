@@ -43,11 +43,14 @@ class Results:
                 (client is None or row["client"] == client)]
 
     def newest(self, bench, case=None, client=None):
-        """Rows that say something; where our own program changed, only those of the newest."""
+        """Rows that say something; where our own program or a rival's profile changed, only those of the
+        newest."""
+        def made_by(row):
+            return row["program"] if row["ours"] else row.get("profile", "")
+
         rows = self.of(bench, case, client)
-        last = {(row["case"], row["client"]): row["program"] for row in rows if row["ours"]}
-        return [row for row in rows
-                if not row["ours"] or last[(row["case"], row["client"])] == row["program"]]
+        last = {(row["case"], row["client"]): made_by(row) for row in rows}
+        return [row for row in rows if last[(row["case"], row["client"])] == made_by(row)]
 
 
 def usable(rows):
@@ -168,7 +171,8 @@ def summary(row):
     if "failed" in row:
         return "FAILED: " + row["failed"]
     parts = ["%s %s" % (key, row[key]) for key in (
-        "last_s", "sim_last_s", "sim_bound_s", "one_way_s", "both_ways_s", "seconds", "cpu_s_per_gib", "origin_copies",
+        "last_s", "sim_last_s", "sim_bound_s", "one_way_s", "both_ways_s", "seconds", "cpu_s_per_gib",
+        "origin_copies",
         "uplink_copies", "received_copies", "ratio", "cpu_percent") if row.get(key) is not None]
     return ", ".join(parts) + (" (void: %s)" % row["void"] if row.get("void") else "")
 
