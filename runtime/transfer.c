@@ -227,6 +227,18 @@ static void on_stop(evutil_socket_t descriptor, short what, void *context)
 	transfer_tell(transfer, TRANSFER_STOPPED, NULL, NULL);
 }
 
+static uint64_t places_bytes(const struct transfer_settings *settings)
+{
+	const char *const places[] = {settings->rack, settings->site};
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < ARRAY_COUNT(places); i++)
+		if (places[i] != NULL && places[i][0] != '\0')
+			bytes += (uint64_t)settings->metainfo->pieces_count *
+				 SWARM_PLACE_BYTES_PER_PIECE;
+	return bytes;
+}
+
 static bool place_set(char place[static PEER_PLACE_MAX + 1], const char *name, const char *what,
 	struct failure *failure)
 {
@@ -361,8 +373,9 @@ struct transfer *transfer_start(
 	transfer->limits.down_bytes_per_s = settings->rates.down_bytes_per_s;
 	transfer->limits.ramp_ns = u64_min(settings->rates.ramp_s, RAMP_S_MAX) * NS_PER_S;
 	budget_plan(&transfer->budget, settings->memory_bytes,
-		settings->memory_taken_bytes + transfer_frames_bytes(transfer), settings->metainfo,
-		settings->origin, &transfer->limits);
+		settings->memory_taken_bytes + transfer_frames_bytes(transfer) +
+			places_bytes(settings),
+		settings->metainfo, settings->origin, &transfer->limits);
 	transfer_disk_open(transfer);
 	make_events(transfer);
 	leaves_open(transfer);

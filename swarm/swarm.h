@@ -36,8 +36,9 @@
 
 struct swarm;
 
-#define SWARM_BUFFER_NONE UINT32_MAX
-#define SWARM_PEER_NONE	  UINT32_MAX
+#define SWARM_BUFFER_NONE	    UINT32_MAX
+#define SWARM_PEER_NONE		    UINT32_MAX
+#define SWARM_PLACE_BYTES_PER_PIECE 11
 
 struct swarm_limits {
 	uint32_t peers_max;		/* connections, <= 1024; default 64 */
@@ -81,6 +82,7 @@ struct swarm_settings {
 		*zero_pieces; /* known all-zero; borrowed during swarm_create; may be NULL */
 	bool origin;	      /* the site's origin: grants each piece once before any twice */
 	bool leaves;	      /* the driver makes and compares leaf layers: hashes are SHA-256 */
+	/* Being in a rack, and in a site, costs SWARM_PLACE_BYTES_PER_PIECE each. */
 	char rack[PEER_PLACE_MAX + 1]; /* "": in none; see peer_place_valid */
 	char site[PEER_PLACE_MAX + 1];
 	bool all_durable; /* everything is on the device already (seed) */
