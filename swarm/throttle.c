@@ -63,7 +63,8 @@ void throttle_give_back(struct swarm *s, struct throttle *t, uint64_t bytes)
 	t->free_ns -= u64_min(paid_ns, t->free_ns);
 }
 
-/* A peer may hold a quarter of what may be outstanding: one that is slow does not hold up the others. */
+/* A peer may hold a quarter of what may be outstanding: one that is slow does not hold up the
+ * others. */
 bool throttle_may_ask(struct swarm *s, const struct peer *p)
 {
 	struct throttle *t = &s->down;
