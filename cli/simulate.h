@@ -55,6 +55,7 @@ struct simulate_description {
 	uint64_t flush_ns;
 	uint64_t hash_bytes_per_s;
 	uint64_t memory_bytes; /* of a node's agent (runtime/budget.h) */
+	bool rack_aware;       /* nodes know which rack they are in */
 	uint64_t stagger_ns;   /* nodes boot evenly over so long */
 	bool read_back;	       /* as the agent does before it has finished */
 	enum simulate_detail detail;

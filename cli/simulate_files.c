@@ -121,6 +121,7 @@ static json_t *variant_object(const struct simulate_variant *variant)
 	set_count(object, "pieces", model->pieces_count);
 	set_count(object, "pieces_simulated", model->sample_pieces_count);
 	set_count(object, "block_bytes", model->limits.block_bytes);
+	set_count(object, "buffers", model->limits.buffers_count);
 	set_real(object, "bound_s", bound->seconds);
 	set_real(object, "read_back_s", bound->read_back_s);
 	json_object_set_new(object, "limited_by", json_string(bound->limits[0].name));

@@ -137,6 +137,8 @@ const struct simulate_key simulate_keys[] = {
 		parse_count},
 	{"rack-uplink", "RATE", "what joins a rack to the others and the server, each way",
 		AT(rack_bytes_per_s), parse_rate},
+	{"rack-aware", "yes|no", "nodes know their racks, as with --rack (yes)", AT(rack_aware),
+		parse_yes_no},
 	{"latency", "TIME", "one way, from node to node (200us)", AT(latency_ns), parse_delay},
 	{"queue", "TIME", "what may wait in a link's queue, as time (0)", AT(queue_ns),
 		parse_delay},
@@ -174,6 +176,7 @@ void simulate_defaults(struct simulate_description *d)
 		.flush_ns = 5 * NS_PER_MS,
 		.hash_bytes_per_s = 1000 * MILLION,
 		.memory_bytes = BUDGET_BYTES_DEFAULT,
+		.rack_aware = true,
 		.read_back = true,
 	};
 }

@@ -8,13 +8,14 @@
 #include "lib/cleanup.h"
 #include "runtime/memory.h"
 
-#define PLOT_COLUMNS 64
-#define PLOT_ROWS    8
-#define NEAR_LIMIT   0.9  /* of the longest: also worth naming */
-#define NEAR_BOUND   1.15 /* times the bound: nothing to look for */
-#define BUFFERS_FEW  24
-#define MINUTE	     60
-#define HOUR	     3600
+#define PLOT_COLUMNS   64
+#define PLOT_ROWS      8
+#define NEAR_LIMIT     0.9  /* of the longest: also worth naming */
+#define NEAR_BOUND     1.15 /* times the bound: nothing to look for */
+#define READ_BACK_MUCH 0.25 /* of the bound: worth naming in a table */
+#define BUFFERS_FEW    24
+#define MINUTE	       60
+#define HOUR	       3600
 
 const char *simulate_time(char text[static SIMULATE_TIME_MAX], double seconds)
 {
@@ -268,14 +269,17 @@ void simulate_report_table(
 		if (whole && i > 0 && reference_s > 0)
 			snprintf(against, sizeof(against), "%+.0f %%",
 				100 * (run->last_s / reference_s - 1));
-		fprintf(file, "%-*s  %14s  %14s  %14s  %6.2f  %7.2f  %7s  %s\n", width,
-			variant->name,
+		fprintf(file, "%-*s  %14s  %14s  %14s  %6.2f  %7.2f  %7s  %s", width, variant->name,
 			run->finished_count > 0 ? simulate_time(first, run->first_s) : "-",
 			whole ? simulate_time(last, run->last_s) : "unfinished",
 			simulate_time(bound, variant->bound.seconds),
 			whole ? run->last_s / variant->bound.seconds : 0,
 			(double)run->origin_sent_bytes / wire, against,
 			variant->bound.limits[0].name);
+		fputs(variant->bound.read_back_s > variant->bound.seconds * READ_BACK_MUCH
+				? ", then reading back\n"
+				: "\n",
+			file);
 	}
 	for (size_t i = 0; i < variants_count; i++)
 		print_trouble(file, &variants[i]);

@@ -78,6 +78,7 @@ static void describe_node(struct sim_node_traits *traits, const struct simulate_
 	traits->disk.seek_ns = d->seek_ns;
 	traits->disk.flush_ns = d->flush_ns;
 	traits->read_back = d->read_back;
+	traits->hides_place = !d->rack_aware;
 	traits->expect = SIM_EXPECT_NOTHING;
 	traits->limits = model->limits;
 	if (d->compress_times > 1) {
