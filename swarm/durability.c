@@ -10,6 +10,7 @@
 
 #define WRITES_MAX	       16 /* WRITE and WRITE_ZEROES at the device at a time */
 #define WRITES_A_UNIT	       16
+#define QUEUED_SORTED_MAX      256
 #define SETTLED_A_UNIT	       64
 #define FAILURES_ROW_MAX       3
 #define PAUSE_AFTER_FAILURE_NS (250 * NS_PER_MS)
@@ -166,6 +167,7 @@ static void issue_write(struct swarm *s, uint32_t piece)
 	if (!p->zero) {
 		effect->buffer = s->pieces[p->leader].buffer;
 		count(s, piece);
+		s->write_cursor = piece + 1;
 	}
 	p->writing = true;
 	s->writes_count++;
@@ -197,13 +199,31 @@ static uint32_t next_zero_piece(struct swarm *s)
 	return piece;
 }
 
+/* Of the pieces that wait, the next behind the one that was written last, round and round: the head
+ * of a disk moves one way, and nobody waits longer than a round. */
+static uint32_t next_queued(const struct swarm *s)
+{
+	uint32_t lowest = PIECE_NONE;
+	uint32_t next = PIECE_NONE;
+	uint32_t piece = list_first(s, LIST_QUEUED);
+
+	for (uint32_t i = 0; i < QUEUED_SORTED_MAX && piece < s->pieces_count; i++) {
+		if (piece < lowest)
+			lowest = piece;
+		if (piece >= s->write_cursor && piece < next)
+			next = piece;
+		piece = s->pieces[piece].list_next;
+	}
+	return next != PIECE_NONE ? next : lowest;
+}
+
 /* Content first: zeroes cost the device little and free no buffer. */
 static bool write_some(struct swarm *s)
 {
 	uint32_t written = 0;
 
 	for (; written < WRITES_A_UNIT && s->writes_count < WRITES_MAX; written++) {
-		uint32_t piece = list_first(s, LIST_QUEUED);
+		uint32_t piece = next_queued(s);
 
 		if (piece == PIECE_NONE || !may_write_more(s)) {
 			piece = next_zero_piece(s);

@@ -101,6 +101,7 @@ struct swarm {
 	uint64_t dirty_bytes; /* WRITTEN since the last flush was issued */
 	uint64_t dirty_since_ns;
 	uint32_t writes_count; /* WRITE and WRITE_ZEROES not answered */
+	uint32_t write_cursor; /* behind the last WRITE */
 	uint64_t flush_id;
 	bool flushing;
 	bool flush_stale; /* a failure came after it was issued */

@@ -181,6 +181,35 @@ static void three_failures_in_a_row_are_a_failed_disk(void **state)
 	assert_int_equal(rig.completes_count, 0);
 }
 
+/* The first two are written as they come; the others wait, and then lie in order. */
+static void writes_that_waited_go_one_way_over_the_disk(void **state)
+{
+	struct swarm_settings settings = fresh_settings();
+	uint32_t descents = 0;
+	uint32_t count = 0;
+	uint32_t before = 0;
+
+	(void)state;
+	settings.limits.undurable_bytes_max = 2 * PIECE_BYTES;
+	settings.limits.flush_bytes = PIECE_BYTES;
+	fetch_holding_the_disk(&settings);
+	assert_int_equal(rig_count(&rig, SWARM_EFFECT_WRITE), 2);
+	for (uint32_t i = 0; i < PIECES; i++) {
+		answer_nth(SWARM_EFFECT_WRITE, i, true);
+		answer_nth(SWARM_EFFECT_FLUSH, i, true);
+	}
+	assert_int_equal(rig.completes_count, 1);
+	for (uint32_t i = 0; i < rig.log_count; i++) {
+		if (rig.log[i].kind != SWARM_EFFECT_WRITE)
+			continue;
+		if (count++ >= 2)
+			descents += rig.log[i].piece < before;
+		before = rig.log[i].piece;
+	}
+	assert_int_equal(count, PIECES);
+	assert_true(descents <= 1);
+}
+
 static void undurable_bytes_are_bounded(void **state)
 {
 	struct swarm_settings settings = fresh_settings();
@@ -297,6 +326,7 @@ int main(void)
 		cmocka_unit_test_teardown(have_is_said_when_written_not_before, end),
 		cmocka_unit_test_teardown(a_failed_flush_takes_back_all_that_is_not_durable, end),
 		cmocka_unit_test_teardown(three_failures_in_a_row_are_a_failed_disk, end),
+		cmocka_unit_test_teardown(writes_that_waited_go_one_way_over_the_disk, end),
 		cmocka_unit_test_teardown(undurable_bytes_are_bounded, end),
 		cmocka_unit_test_teardown(nothing_is_written_before_a_first_piece_is_verified, end),
 		cmocka_unit_test_teardown(an_image_of_zeros_needs_nobody, end),
