@@ -212,14 +212,25 @@ class Swarm:
     def complete(self):
         return all(node.finish_s is not None for node in self.awaited())
 
+    def how_far(self):
+        """For a run that did not end: what the late nodes have, and what was done to the swarm."""
+        late = [node for node in self.awaited() if node.finish_s is None]
+        text = "%d of %d nodes late" % (len(late), len(self.awaited()))
+        durable = [100 * node.last["bytes_durable"] / self.image.bytes for node in late if node.last]
+        if durable:
+            text += ", they have %.1f to %.1f %%" % (min(durable), max(durable))
+        if self.origin.last:
+            text += "; the origin sent %.3f copies" % (self.origin.last["bytes_sent"] / self.image.bytes)
+        return text + "".join("; %s %s" % (name.replace("_", " "), value)
+                              for name, value in sorted(self.memory.items()))
+
     def turn(self, patience_s):
         """Reads what there is, and disturbs when it is time to. Returns false when all are complete."""
         if self.complete():
             return False
         if self.seconds() > self.limit_s:
-            late = sorted(node.number for node in self.awaited() if node.finish_s is None)
-            raise BenchError("%s: nodes %s not complete within %d s" %
-                             (self.client.name, late, self.limit_s))
+            raise BenchError("%s: not complete within %d s: %s" %
+                             (self.client.name, self.limit_s, self.how_far()))
         self.read(patience_s)
         if self.disturb is not None and self.seconds() - self.disturbed_s >= 0.1:
             self.disturbed_s = self.seconds()
@@ -299,6 +310,7 @@ class Swarm:
         own = [node.number for node in self.nodes.values() if node.number not in self.foreign]
         row = {"first_s": round(min(finish), 3), "median_s": round(statistics.median(finish), 3),
                "last_s": round(max(finish), 3),
+               "finish_s": [round(seconds, 2) for seconds in sorted(finish)],
                "origin_tx_copies": round(bytes_between(before, after, "p0", 0) / self.image.bytes, 4),
                "node_rx_copies": round(sum(bytes_between(before, after, "p%d" % number, 1)
                                            for number in own) / len(own) / self.image.bytes, 4),
