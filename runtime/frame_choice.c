@@ -32,6 +32,11 @@ void frame_choice_close(struct frame_choice *choice)
 	*choice = (struct frame_choice){0};
 }
 
+int frame_choice_hardest(const struct frame_choice *choice)
+{
+	return levels[choice->hardest ? 0 : LEVEL_UNKNOWN].level;
+}
+
 /* Blocks as they are leave at the link's rate; frames at the rate at which they are made, which all
  * peers that wait share, and which fills the link when it is larger by what blocks shrink. */
 static int level_for(const struct frame_choice *choice, uint64_t link_bytes_per_s)
@@ -39,7 +44,7 @@ static int level_for(const struct frame_choice *choice, uint64_t link_bytes_per_
 	size_t first = choice->hardest ? 0 : LEVEL_UNKNOWN;
 
 	if (choice->mode == FRAMES_ALWAYS)
-		return levels[first].level;
+		return frame_choice_hardest(choice);
 	if (link_bytes_per_s == 0)
 		return levels[LEVEL_UNKNOWN].level;
 	for (size_t i = first; i < FRAME_LEVELS_COUNT; i++)

@@ -206,6 +206,8 @@ static void submit(struct transfer *transfer, struct frame_send *send)
 		.urgency = held ? WORK_NORMAL : WORK_BACKGROUND};
 	send->in_work = true;
 	send->doubtful = frame_choice_doubts(&transfer->frames->choice);
+	if (transfer->frames->in_work_count < ENCODERS)
+		send->level = frame_choice_hardest(&transfer->frames->choice);
 	transfer->frames->in_work_count++;
 	*(held ? &transfer->hash_jobs_count : &transfer->disk_jobs_count) += 1;
 	workers_submit(held ? session->hashes : session->disks, &send->work);
