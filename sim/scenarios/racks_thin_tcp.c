@@ -22,7 +22,7 @@ static void build(struct sim_world *world)
 static void judge(struct sim_world *world)
 {
 	sim_judge_uplinks(world, 330);
-	sim_judge_copies(world, 105);
+	sim_judge_copies(world, 115);
 	sim_judge_ratio(world, 155);
 }
 
