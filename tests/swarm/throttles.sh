@@ -9,7 +9,8 @@ ip link add sbt0 type veth peer name sbt1 2>/dev/null || { echo "skip $NAME - no
 exec 9< <(exec unshare --net sleep 600)
 far=$!
 PIDS+=("$far")
-until_true 5 ip link set sbt1 netns "$far" || { echo "skip $NAME - no second namespace"; exit 77; }
+apart() { [ "$(readlink "/proc/$far/ns/net")" != "$(readlink /proc/self/ns/net)" ]; }
+until_true 5 apart && ip link set sbt1 netns "$far" || { echo "skip $NAME - no second namespace"; exit 77; }
 ip addr add 10.98.0.1/24 dev sbt0
 ip link set sbt0 up
 nsenter --net="/proc/$far/ns/net" sh -c 'ip link set lo up; ip addr add 10.98.0.2/24 dev sbt1; ip link set sbt1 up'
