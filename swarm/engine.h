@@ -134,6 +134,7 @@ struct swarm {
 	uint32_t upload_cursor;
 	struct climb climb;
 	uint64_t received_ns; /* the last block */
+	uint32_t declined_count;
 	bool frames_seen;     /* of anybody */
 	struct picker grants; /* origin only */
 
@@ -278,6 +279,13 @@ void refill_origins(struct swarm *s);
 void refill_all(struct swarm *s);
 bool requests_work(struct swarm *s);
 void requests_tick(struct swarm *s, uint32_t peer);
+
+/* intake.c */
+bool crowded(const struct swarm *s);
+bool intake_room(struct swarm *s, uint32_t peer);    /* for one more piece from it */
+void intake_decline(struct swarm *s, uint32_t peer); /* it offers what is not wanted now */
+void intake_resume(struct swarm *s);
+void intake_forget(struct swarm *s, uint32_t peer);
 
 /* receive.c */
 void block_arrived(struct swarm *s, uint32_t peer, const struct peer_message *message);

@@ -167,6 +167,7 @@ static void let_go(struct swarm *s, uint32_t peer)
 		origin_leave(s, peer);
 		peer_has_nothing(s, peer);
 		rack_peer_left(s, peer);
+		intake_forget(s, peer);
 	}
 	if (p->address_index != ADDRESS_NONE)
 		address_released(s, p->address_index, p);
@@ -314,7 +315,7 @@ void peer_update_askable(struct swarm *s, uint32_t peer)
 void peer_update_interest(struct swarm *s, uint32_t peer)
 {
 	struct peer *p = &s->peers[peer];
-	bool interested = rack_useful(s, p) && !s->disk_failed;
+	bool interested = rack_useful(s, p) && !s->disk_failed && !p->declined;
 
 	if (p->state != PEER_OPEN || interested == p->am_interested)
 		return;

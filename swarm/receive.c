@@ -164,7 +164,8 @@ bool hungry(const struct swarm *s)
 		const struct peer *p = &s->peers[i];
 
 		if (p->state == PEER_OPEN && !p->origin && !p->snubbed && rack_useful(s, p) &&
-			(!p->peer_choking || s->now_ns < p->choked_ns + SOURCE_PATIENCE_NS))
+			(!p->peer_choking || p->declined ||
+				s->now_ns < p->choked_ns + SOURCE_PATIENCE_NS))
 			return false;
 	}
 	return true;

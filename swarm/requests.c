@@ -100,6 +100,7 @@ struct request request_remove(struct swarm *s, uint32_t peer, uint32_t at)
 		*request_at(s, p, at) = *request_at(s, p, at - 1);
 	p->requests_first = (p->requests_first + 1) % s->limits.requests_per_peer_max;
 	p->requests_count--;
+	s->work |= WORK_REQUEST; /* there may be room for another */
 	p->requests_bytes -= request_length(s, &removed);
 	s->requested_bytes -= request_length(s, &removed);
 	for (uint32_t i = 0; i < removed.blocks_count; i++)
@@ -325,12 +326,15 @@ static void peer_refill(struct swarm *s, uint32_t peer)
 	for (; asked < REQUESTS_A_UNIT && has_room(s, p); asked++) {
 		uint32_t buffer;
 
-		if (!throttle_may_ask(s, p))
+		if (!throttle_may_ask(s, p) || !intake_room(s, peer))
 			return;
 		uint32_t block = choose_block(s, peer, &buffer);
 
-		if (block == BLOCK_NONE)
+		if (block == BLOCK_NONE) {
+			if (!p->origin)
+				intake_decline(s, peer);
 			return;
+		}
 		request_run(s, peer, buffer, block);
 	}
 	if (asked == REQUESTS_A_UNIT)
@@ -347,8 +351,9 @@ bool requests_work(struct swarm *s)
 		if (peer == BITSET_NONE)
 			peer = bitset_next_set(&s->refill, 0);
 		if (peer == BITSET_NONE) {
-			s->work &= ~(uint32_t)WORK_REQUEST;
-			return false;
+			intake_resume(s);
+			s->work &= bitset_count(&s->refill) > 0 ? ~0u : ~(uint32_t)WORK_REQUEST;
+			return s->effects_count != before;
 		}
 		bitset_clear(&s->refill, peer);
 		s->refill_cursor = peer + 1;
@@ -369,6 +374,7 @@ void requests_tick(struct swarm *s, uint32_t peer)
 		p->quiet_until_ns = 0;
 	if (late || quiet_over)
 		refill(s, peer);
+	s->work |= WORK_REQUEST; /* who is silent makes room for others */
 	if (p->requests_count > 0 && !late)
 		wake_peer_at(s, peer, request_at(s, p, 0)->due_ns);
 }

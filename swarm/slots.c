@@ -6,7 +6,7 @@
  * Few slots make each piece leave quickly, so that it can be passed on soon; too few leave the link
  * idle when receivers are busy with others. How many it takes to fill the link is found by trying:
  * more when less leaves than ever did, fewer when as much leaves, and one more now and then to see
- * whether that brings more.
+ * whether that brings more. In a crowd it is a fixed few, who take from a few: intake.c.
  */
 #include "swarm/engine.h"
 
@@ -19,13 +19,26 @@
 #define NEED_STEPS    16
 #define EPOCH_NS      (400 * NS_PER_MS)
 #define PROBE_EPOCHS  4
+/* In a crowd (intake.c): one more than a peer takes from, since not every offer is taken. */
+#define CROWD_SLOTS	   4
+#define CROWD_SLOTS_ORIGIN 3
+#define CROWD_TURN_PIECES  8
+#define CROWD_IDLE_NS	   (20 * NS_PER_MS)
 
 /* A few peers all have a slot: going round costs more than it brings. */
 static uint32_t slots_max(const struct swarm *s)
 {
+	if (crowded(s))
+		return (uint32_t)u64_min(s->limits.upload_slots,
+			s->settings.origin ? CROWD_SLOTS_ORIGIN : CROWD_SLOTS);
 	if (bitset_count(&s->interested) <= SLOTS_FOR_ALL)
 		return s->limits.upload_slots;
 	return (uint32_t)u64_min(s->climb.slots, s->limits.upload_slots);
+}
+
+static uint64_t idle_ns(const struct swarm *s)
+{
+	return crowded(s) ? CROWD_IDLE_NS : TURN_IDLE_NS;
 }
 
 static void choke(struct swarm *s, uint32_t peer)
@@ -59,7 +72,7 @@ static void unchoke(struct swarm *s, uint32_t peer)
 	haves_flush(s, peer);
 	origin_suggest(s, peer); /* before it chooses for itself */
 	send_plain(s, peer, PEER_UNCHOKE);
-	wake_at(s, s->now_ns + TURN_IDLE_NS);
+	wake_at(s, s->now_ns + idle_ns(s));
 }
 
 static uint32_t need(const struct swarm *s, const struct peer *p)
@@ -72,13 +85,14 @@ static uint32_t need(const struct swarm *s, const struct peer *p)
 static uint32_t neediest(struct swarm *s)
 {
 	uint32_t best = SWARM_PEER_NONE;
+	bool crowd = crowded(s);
 
 	BITSET_FOREACH (i, &s->interested) {
 		const struct peer *p = &s->peers[i];
 
 		if (bitset_has(&s->unchoked, i) || p->rejecting)
 			continue;
-		if (p->slot_ns != 0 && s->now_ns < p->slot_ns + SLOT_MIN_NS) {
+		if (p->slot_ns != 0 && s->now_ns < p->slot_ns + SLOT_MIN_NS && !crowd) {
 			wake_at(s, p->slot_ns + SLOT_MIN_NS);
 			continue;
 		}
@@ -123,13 +137,16 @@ static bool turn_over(const struct swarm *s, uint32_t peer)
 {
 	const struct peer *p = &s->peers[peer];
 
-	if (p->incoming_count == 0 && p->sends_count == 0 && s->now_ns >= p->slot_ns + TURN_IDLE_NS)
+	if (p->incoming_count == 0 && p->sends_count == 0 && s->now_ns >= p->slot_ns + idle_ns(s))
 		return true;
 	/* With large requests turns would go round faster than the link. */
 	if (unsent_bytes(p) > UNSENT_BYTES)
 		return false;
 	if (p->grants_count > 0)
-		return p->incoming_count == 0 && origin_all_requested(s, p);
+		return p->turn_bytes > 0 && p->incoming_count == 0 && origin_all_requested(s, p);
+	if (crowded(s)) /* a pair that is at it goes on: changing costs time */
+		return p->turn_bytes >= (uint64_t)CROWD_TURN_PIECES * s->settings.piece_bytes &&
+		       upload_next_piece(s, peer) != p->turn_piece;
 	/* Not in the middle of a piece, if that can be helped. */
 	return p->turn_bytes >= 2 * u64_max(TURN_BYTES, s->settings.piece_bytes) ||
 	       (p->turn_bytes >= TURN_BYTES && upload_next_piece(s, peer) != p->turn_piece);

@@ -162,6 +162,7 @@ struct peer {
 	bool all_seen;	/* said HAVE_ALL: counted in seeds_count, not piece by piece */
 	bool have_seen; /* has said what it has, at least in part */
 	bool am_interested;
+	bool declined; /* its offer, for now: intake.c */
 	bool peer_choking;
 	bool peer_interested;
 	bool unchoked; /* holds an upload slot */

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How many peers we take pieces from at a time. Where everybody sends to everybody at once, each
+ * piece takes as many times longer as there are senders, and only then can it be passed on: the
+ * larger the room, the longer until its links are full. So in a crowd each node serves a few peers
+ * (slots.c) and takes from a few. An offer beyond that (UNCHOKE) is declined at once by
+ * NOT_INTERESTED, so that the slot goes to somebody else; INTERESTED follows when one of the few is
+ * about to be done, early enough that the answer is here in time.
+ */
+#include "swarm/engine.h"
+
+#define CROWD_MIN     18 /* peers; with fewer, taking from all is faster */
+#define SUPPLIERS_MAX 3
+#define LEAD_MS	      100 /* of a supplier's rate: a control message waits behind queued blocks */
+#define SILENT_NS     (2 * NS_PER_S) /* who answers nothing for so long is not counted */
+
+/* Racks have rules of their own. */
+bool crowded(const struct swarm *s)
+{
+	return !s->racks.active && bitset_count(&s->open) >= CROWD_MIN;
+}
+
+static bool bounded(const struct swarm *s, const struct peer *p)
+{
+	return p->own && crowded(s);
+}
+
+static bool piece_unasked(const struct swarm *s, const struct peer *p)
+{
+	return p->buffer != SWARM_BUFFER_NONE && s->buffers[p->buffer].state == BUFFER_ARRIVING &&
+	       s->buffers[p->buffer].blocks_free > 0;
+}
+
+static bool about_done(const struct swarm *s, const struct peer *p)
+{
+	uint64_t lead_bytes =
+		u64_min(p->rate_bytes_per_s / 1000 * LEAD_MS, s->settings.piece_bytes / 2);
+
+	return !piece_unasked(s, p) && p->requests_bytes <= lead_bytes;
+}
+
+/* Whether as many as may be, without `but`, are at it. */
+static bool full(struct swarm *s, uint32_t but)
+{
+	uint32_t count = 0;
+
+	BITSET_FOREACH (i, &s->open) {
+		const struct peer *p = &s->peers[i];
+
+		if (i == but || p->requests_count == 0 || about_done(s, p))
+			continue;
+		uint64_t silent_ns = request_at(s, p, 0)->sent_ns + SILENT_NS;
+
+		if (s->now_ns >= silent_ns)
+			continue;
+		wake_peer_at(s, i, silent_ns);
+		count++;
+	}
+	return count >= SUPPLIERS_MAX;
+}
+
+void intake_decline(struct swarm *s, uint32_t peer)
+{
+	struct peer *p = &s->peers[peer];
+
+	if (!bounded(s, p) || p->declined || p->requests_count > 0)
+		return;
+	p->declined = true;
+	s->declined_count++;
+	p->peer_choking = true; /* it will say so, and then offer again */
+	p->suggested_count = 0;
+	peer_update_askable(s, peer);
+	peer_update_interest(s, peer);
+}
+
+bool intake_room(struct swarm *s, uint32_t peer)
+{
+	struct peer *p = &s->peers[peer];
+
+	if (!bounded(s, p) || piece_unasked(s, p))
+		return true;
+	if (!about_done(s, p))
+		return false;
+	if (!full(s, peer))
+		return true;
+	intake_decline(s, peer);
+	return false;
+}
+
+void intake_resume(struct swarm *s)
+{
+	bool still = crowded(s);
+
+	if (s->declined_count == 0 || (still && (!buffer_available(s) || full(s, SWARM_PEER_NONE))))
+		return;
+	BITSET_FOREACH (i, &s->open) {
+		struct peer *p = &s->peers[i];
+
+		if (!p->declined || (still && p->startable_count == 0))
+			continue;
+		intake_forget(s, i);
+		peer_update_interest(s, i);
+	}
+}
+
+void intake_forget(struct swarm *s, uint32_t peer)
+{
+	if (!s->peers[peer].declined)
+		return;
+	s->peers[peer].declined = false;
+	s->declined_count--;
+}
