@@ -66,9 +66,10 @@ static uint8_t *random_bytes(size_t bytes, uint64_t seed)
 static void conformance(struct block_device *device, uint64_t range_bytes)
 {
 	uint8_t *model = random_bytes(range_bytes, 1);
-	uint8_t *out = aligned_alloc(4096, range_bytes);
+	uint8_t *out = NULL;
 	struct rng rng;
 
+	assert_int_equal(posix_memalign((void **)&out, 4096, range_bytes), 0);
 	assert_true(block_device_write(device, model, 0, range_bytes, &failure));
 	rng_seed(&rng, 2);
 	for (int round = 0; round < 60; round++) {
