@@ -282,6 +282,7 @@ void requests_tick(struct swarm *s, uint32_t peer);
 
 /* intake.c */
 bool crowded(const struct swarm *s);
+uint32_t intake_suppliers(const struct swarm *s); /* in a crowd */
 bool intake_room(struct swarm *s, uint32_t peer);    /* for one more piece from it */
 void intake_decline(struct swarm *s, uint32_t peer); /* it offers what is not wanted now */
 void intake_resume(struct swarm *s);

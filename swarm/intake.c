@@ -10,9 +10,18 @@
 #include "swarm/engine.h"
 
 #define CROWD_MIN     18 /* peers; with fewer, taking from all is faster */
-#define SUPPLIERS_MAX 3
+#define SUPPLIERS_MIN 2
+#define SUPPLIERS_MAX 8
+#define SUPPLY_BYTES  (256 * KIB) /* of small pieces, more are under way */
 #define LEAD_MS	      100 /* of a supplier's rate: a control message waits behind queued blocks */
 #define SILENT_NS     (2 * NS_PER_S) /* who answers nothing for so long is not counted */
+
+uint32_t intake_suppliers(const struct swarm *s)
+{
+	uint64_t count = SUPPLY_BYTES / s->settings.piece_bytes;
+
+	return (uint32_t)u64_min(u64_max(count, SUPPLIERS_MIN), SUPPLIERS_MAX);
+}
 
 /* Racks have rules of their own. */
 bool crowded(const struct swarm *s)
@@ -56,7 +65,7 @@ static bool full(struct swarm *s, uint32_t but)
 		wake_peer_at(s, i, silent_ns);
 		count++;
 	}
-	return count >= SUPPLIERS_MAX;
+	return count >= intake_suppliers(s);
 }
 
 void intake_decline(struct swarm *s, uint32_t peer)

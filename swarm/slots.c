@@ -10,27 +10,31 @@
  */
 #include "swarm/engine.h"
 
-#define SLOT_MIN_NS   (500 * NS_PER_MS) /* from a choke to the next unchoke of one peer */
-#define TURN_BYTES    MIB
-#define TURN_IDLE_NS  (300 * NS_PER_MS) /* a turn that is not used ends */
-#define UNSENT_BYTES  (128 * KIB)	/* handed to the driver when a turn ends, at most */
-#define SLOTS_MIN     6
-#define SLOTS_FOR_ALL 16 /* no more peers than these: nobody waits */
-#define NEED_STEPS    16
-#define EPOCH_NS      (400 * NS_PER_MS)
-#define PROBE_EPOCHS  4
-/* In a crowd (intake.c): one more than a peer takes from, since not every offer is taken. */
-#define CROWD_SLOTS	   4
+#define SLOT_MIN_NS	   (500 * NS_PER_MS) /* from a choke to the next unchoke of one peer */
+#define TURN_BYTES	   MIB
+#define TURN_IDLE_NS	   (300 * NS_PER_MS) /* a turn that is not used ends */
+#define UNSENT_BYTES	   (128 * KIB)	     /* handed to the driver when a turn ends, at most */
+#define SLOTS_MIN	   6
+#define SLOTS_FOR_ALL	   16 /* no more peers than these: nobody waits */
+#define NEED_STEPS	   16
+#define EPOCH_NS	   (400 * NS_PER_MS)
+#define PROBE_EPOCHS	   4
 #define CROWD_SLOTS_ORIGIN 3
 #define CROWD_TURN_PIECES  8
 #define CROWD_IDLE_NS	   (20 * NS_PER_MS)
+
+/* In a crowd: more than a peer takes from, since not every offer is taken. */
+static uint32_t crowd_slots(const struct swarm *s)
+{
+	return intake_suppliers(s) + intake_suppliers(s) / 4 + 1;
+}
 
 /* A few peers all have a slot: going round costs more than it brings. */
 static uint32_t slots_max(const struct swarm *s)
 {
 	if (crowded(s))
 		return (uint32_t)u64_min(s->limits.upload_slots,
-			s->settings.origin ? CROWD_SLOTS_ORIGIN : CROWD_SLOTS);
+			s->settings.origin ? CROWD_SLOTS_ORIGIN : crowd_slots(s));
 	if (bitset_count(&s->interested) <= SLOTS_FOR_ALL)
 		return s->limits.upload_slots;
 	return (uint32_t)u64_min(s->climb.slots, s->limits.upload_slots);
