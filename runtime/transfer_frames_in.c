@@ -130,9 +130,7 @@ void transfer_frames_resume(struct transfer *transfer)
 			continue;
 		connection->roomless = false;
 		transfer->frames->roomless_count--;
-		connection_resume(connection);
-		if (connection->roomless)
-			return; /* still none: the others wait as well */
+		connection_resume(connection); /* still none for this one: perhaps for another */
 	}
 }
 

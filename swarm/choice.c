@@ -8,7 +8,7 @@
 
 #define PATIENCE_UNKNOWN_NS (10 * NS_PER_S) /* what to expect of a peer that was never measured */
 
-static bool may_take_from(const struct swarm *s, uint32_t buffer, uint32_t peer)
+bool may_take_from(const struct swarm *s, uint32_t buffer, uint32_t peer)
 {
 	const struct buffer *b = &s->buffers[buffer];
 
@@ -27,8 +27,10 @@ static uint32_t take(struct swarm *s, uint32_t peer, uint32_t buffer, uint32_t *
 {
 	uint32_t block = free_block_of(s, peer, buffer);
 
-	if (block != BLOCK_NONE)
+	if (block != BLOCK_NONE) {
 		*chosen = s->peers[peer].buffer = buffer;
+		s->peers[peer].buffer_piece = s->buffers[buffer].piece;
+	}
 	return block;
 }
 

@@ -282,9 +282,9 @@ void requests_tick(struct swarm *s, uint32_t peer);
 
 /* intake.c */
 bool crowded(const struct swarm *s);
-uint32_t intake_suppliers(const struct swarm *s); /* in a crowd */
+uint32_t intake_suppliers(const struct swarm *s);    /* in a crowd */
 bool intake_room(struct swarm *s, uint32_t peer);    /* for one more piece from it */
-void intake_decline(struct swarm *s, uint32_t peer); /* it offers what is not wanted now */
+void intake_nothing(struct swarm *s, uint32_t peer); /* it offers what is not wanted now */
 void intake_resume(struct swarm *s);
 void intake_forget(struct swarm *s, uint32_t peer);
 
@@ -305,11 +305,13 @@ bool frames_elsewhere(const struct swarm *s, const struct peer *p);
 uint32_t frame_run_blocks(const struct swarm *s, uint32_t block);
 
 /* choice.c */
+bool may_take_from(const struct swarm *s, uint32_t buffer, uint32_t peer);
 uint32_t choose_block(struct swarm *s, uint32_t peer, uint32_t *buffer);
 void peer_suggested(struct swarm *s, uint32_t peer, uint32_t piece);
 
 /* uploads.c */
 uint32_t upload_bytes_max(const struct swarm *s);
+void upload_answered(struct swarm *s, uint32_t peer);
 void upload_requested(struct swarm *s, uint32_t peer, const struct peer_message *message);
 void upload_cancelled(struct swarm *s, uint32_t peer, const struct peer_message *message);
 void upload_sent(struct swarm *s, uint32_t peer, const struct peer_message *message, bool ok);

@@ -29,14 +29,21 @@ bool crowded(const struct swarm *s)
 	return !s->racks.active && bitset_count(&s->open) >= CROWD_MIN;
 }
 
+/* At the end whoever has a block that another is slow with may be asked for it. */
+static bool bounding(const struct swarm *s)
+{
+	return crowded(s) && picker_wanted_count(&s->picker) > 0;
+}
+
 static bool bounded(const struct swarm *s, const struct peer *p)
 {
-	return p->own && crowded(s);
+	return p->own && bounding(s);
 }
 
 static bool piece_unasked(const struct swarm *s, const struct peer *p)
 {
 	return p->buffer != SWARM_BUFFER_NONE && s->buffers[p->buffer].state == BUFFER_ARRIVING &&
+	       s->buffers[p->buffer].piece == p->buffer_piece &&
 	       s->buffers[p->buffer].blocks_free > 0;
 }
 
@@ -48,15 +55,27 @@ static bool about_done(const struct swarm *s, const struct peer *p)
 	return !piece_unasked(s, p) && p->requests_bytes <= lead_bytes;
 }
 
-/* Whether as many as may be, without `but`, are at it. */
+static uint64_t best_rate(const struct swarm *s)
+{
+	uint64_t best = 0;
+
+	BITSET_FOREACH (i, &s->open)
+		best = u64_max(best, s->peers[i].rate_bytes_per_s);
+	return best;
+}
+
+/* Whether as many as may be, without `but`, are at it. Who is much slower than others, or silent,
+ * takes nobody's place. */
 static bool full(struct swarm *s, uint32_t but)
 {
+	uint64_t slow = best_rate(s) / 4;
 	uint32_t count = 0;
 
 	BITSET_FOREACH (i, &s->open) {
 		const struct peer *p = &s->peers[i];
 
-		if (i == but || p->requests_count == 0 || about_done(s, p))
+		if (i == but || !p->own || p->requests_count == 0 || about_done(s, p) ||
+			(p->rate_bytes_per_s != 0 && p->rate_bytes_per_s < slow))
 			continue;
 		uint64_t silent_ns = request_at(s, p, 0)->sent_ns + SILENT_NS;
 
@@ -68,7 +87,7 @@ static bool full(struct swarm *s, uint32_t but)
 	return count >= intake_suppliers(s);
 }
 
-void intake_decline(struct swarm *s, uint32_t peer)
+static void decline(struct swarm *s, uint32_t peer)
 {
 	struct peer *p = &s->peers[peer];
 
@@ -92,20 +111,38 @@ bool intake_room(struct swarm *s, uint32_t peer)
 		return false;
 	if (!full(s, peer))
 		return true;
-	intake_decline(s, peer);
+	decline(s, peer);
+	return false;
+}
+
+void intake_nothing(struct swarm *s, uint32_t peer)
+{
+	const struct peer *p = &s->peers[peer];
+
+	if (!p->origin && p->layers_asked_count == 0 &&
+		(p->startable_count == 0 || !buffer_available(s)))
+		decline(s, peer);
+}
+
+/* What another is slow with, or left behind. */
+static bool has_begun(const struct swarm *s, uint32_t peer)
+{
+	for (uint32_t i = 0; i < s->limits.buffers_count; i++)
+		if (s->buffers[i].blocks_free > 0 && may_take_from(s, i, peer))
+			return true;
 	return false;
 }
 
 void intake_resume(struct swarm *s)
 {
-	bool still = crowded(s);
+	bool still = bounding(s);
 
 	if (s->declined_count == 0 || (still && (!buffer_available(s) || full(s, SWARM_PEER_NONE))))
 		return;
 	BITSET_FOREACH (i, &s->open) {
 		struct peer *p = &s->peers[i];
 
-		if (!p->declined || (still && p->startable_count == 0))
+		if (!p->declined || (still && p->startable_count == 0 && !has_begun(s, i)))
 			continue;
 		intake_forget(s, i);
 		peer_update_interest(s, i);

@@ -172,6 +172,12 @@ void piece_missing(struct swarm *s, uint32_t piece)
 {
 	struct piece *p = &s->pieces[piece];
 
+	/* Its content is still in hand: not missing even for a moment, which every peer would hear
+	 * of. */
+	if (!p->zero && buffer_of(s, piece) != SWARM_BUFFER_NONE) {
+		piece_write(s, piece);
+		return;
+	}
 	piece_set_state(s, piece, SWARM_PIECE_MISSING);
 	if (p->zero) {
 		if (!bitset_has(&s->zeroes_due, piece)) {
@@ -179,8 +185,6 @@ void piece_missing(struct swarm *s, uint32_t piece)
 			s->zeroes_due_count++;
 		}
 		s->work |= WORK_WRITE;
-	} else if (buffer_of(s, piece) != SWARM_BUFFER_NONE) {
-		piece_write(s, piece); /* its content is still in hand */
 	} else if (s->pieces[p->leader].buffer == SWARM_BUFFER_NONE && !copies_take(s, piece)) {
 		piece_want(s, piece);
 	}

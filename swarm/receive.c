@@ -178,7 +178,7 @@ static void count_received(
 
 	s->status.received_bytes += bytes;
 	s->status.received_wire_bytes += peer_block_wire_bytes(message);
-	s->received_ns = s->now_ns;
+	s->received_ns = p->received_ns = s->now_ns;
 	if (p->origin)
 		s->status.received_from_origin_bytes += bytes;
 	if (p->distance > 0 || p->near_alone)

@@ -331,8 +331,7 @@ static void peer_refill(struct swarm *s, uint32_t peer)
 		uint32_t block = choose_block(s, peer, &buffer);
 
 		if (block == BLOCK_NONE) {
-			if (!p->origin)
-				intake_decline(s, peer);
+			intake_nothing(s, peer);
 			return;
 		}
 		request_run(s, peer, buffer, block);

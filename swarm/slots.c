@@ -10,18 +10,21 @@
  */
 #include "swarm/engine.h"
 
-#define SLOT_MIN_NS	   (500 * NS_PER_MS) /* from a choke to the next unchoke of one peer */
-#define TURN_BYTES	   MIB
-#define TURN_IDLE_NS	   (300 * NS_PER_MS) /* a turn that is not used ends */
-#define UNSENT_BYTES	   (128 * KIB)	     /* handed to the driver when a turn ends, at most */
-#define SLOTS_MIN	   6
-#define SLOTS_FOR_ALL	   16 /* no more peers than these: nobody waits */
-#define NEED_STEPS	   16
-#define EPOCH_NS	   (400 * NS_PER_MS)
-#define PROBE_EPOCHS	   4
-#define CROWD_SLOTS_ORIGIN 3
-#define CROWD_TURN_PIECES  8
-#define CROWD_IDLE_NS	   (20 * NS_PER_MS)
+#define SLOT_MIN_NS	    (500 * NS_PER_MS) /* from a choke to the next unchoke of one peer */
+#define TURN_BYTES	    MIB
+#define TURN_IDLE_NS	    (300 * NS_PER_MS) /* a turn that is not used ends */
+#define UNSENT_BYTES	    (128 * KIB)	      /* handed to the driver when a turn ends, at most */
+#define SLOTS_MIN	    6
+#define SLOTS_FOR_ALL	    16 /* no more peers than these: nobody waits */
+#define NEED_STEPS	    16
+#define EPOCH_NS	    (400 * NS_PER_MS)
+#define PROBE_EPOCHS	    4
+#define CROWD_SLOTS_ORIGIN  3
+#define CROWD_TURN_PIECES   8
+#define CROWD_TURN_NS	    (10 * NS_PER_S)
+#define CROWD_STALL_NS	    (2 * NS_PER_S)
+#define CROWD_IDLE_FIRST_NS (100 * NS_PER_MS)
+#define CROWD_IDLE_NS	    (20 * NS_PER_MS)
 
 /* In a crowd: more than a peer takes from, since not every offer is taken. */
 static uint32_t crowd_slots(const struct swarm *s)
@@ -40,9 +43,27 @@ static uint32_t slots_max(const struct swarm *s)
 	return (uint32_t)u64_min(s->climb.slots, s->limits.upload_slots);
 }
 
-static uint64_t idle_ns(const struct swarm *s)
+/* For how long an offer stands. In a crowd not much longer than the answer takes. */
+static uint64_t idle_ns(const struct swarm *s, const struct peer *p)
 {
-	return crowded(s) ? CROWD_IDLE_NS : TURN_IDLE_NS;
+	if (!crowded(s))
+		return TURN_IDLE_NS;
+	if (p->answer_ns == 0)
+		return CROWD_IDLE_FIRST_NS;
+	return u64_min(u64_max(2 * p->answer_ns, CROWD_IDLE_NS), TURN_IDLE_NS);
+}
+
+/* It asks for something: how long the offer took to be taken, even if too long. */
+void upload_answered(struct swarm *s, uint32_t peer)
+{
+	struct peer *p = &s->peers[peer];
+	uint64_t answer_ns = s->now_ns - p->unchoked_ns;
+
+	if (p->answered || p->unchoked_ns == 0)
+		return;
+	p->answered = true;
+	p->answer_ns = p->answer_ns == 0 ? u64_max(answer_ns, 1)
+					 : p->answer_ns - p->answer_ns / 4 + answer_ns / 4;
 }
 
 static void choke(struct swarm *s, uint32_t peer)
@@ -72,11 +93,13 @@ static void unchoke(struct swarm *s, uint32_t peer)
 	p->slot_ns = s->now_ns;
 	p->idle_requests = 0;
 	p->turn_bytes = 0;
+	p->unchoked_ns = s->now_ns;
+	p->answered = false;
 	s->slots_count++;
 	haves_flush(s, peer);
 	origin_suggest(s, peer); /* before it chooses for itself */
 	send_plain(s, peer, PEER_UNCHOKE);
-	wake_at(s, s->now_ns + idle_ns(s));
+	wake_at(s, s->now_ns + idle_ns(s, p));
 }
 
 static uint32_t need(const struct swarm *s, const struct peer *p)
@@ -96,7 +119,8 @@ static uint32_t neediest(struct swarm *s)
 
 		if (bitset_has(&s->unchoked, i) || p->rejecting)
 			continue;
-		if (p->slot_ns != 0 && s->now_ns < p->slot_ns + SLOT_MIN_NS && !crowd) {
+		if ((!crowd || p->idled) && p->slot_ns != 0 &&
+			s->now_ns < p->slot_ns + SLOT_MIN_NS) {
 			wake_at(s, p->slot_ns + SLOT_MIN_NS);
 			continue;
 		}
@@ -141,7 +165,12 @@ static bool turn_over(const struct swarm *s, uint32_t peer)
 {
 	const struct peer *p = &s->peers[peer];
 
-	if (p->incoming_count == 0 && p->sends_count == 0 && s->now_ns >= p->slot_ns + idle_ns(s))
+	if (p->incoming_count == 0 && p->sends_count == 0 && p->layers_serving_count == 0 &&
+		s->now_ns >= p->slot_ns + idle_ns(s, p))
+		return true;
+	/* Who takes nothing, or little at a time, does not hold one of few slots. */
+	if (crowded(s) && (s->now_ns >= u64_max(p->slot_ns, p->block_sent_ns) + CROWD_STALL_NS ||
+				  s->now_ns >= p->slot_ns + CROWD_TURN_NS))
 		return true;
 	/* With large requests turns would go round faster than the link. */
 	if (unsent_bytes(p) > UNSENT_BYTES)
@@ -184,6 +213,7 @@ bool slots_work(struct swarm *s)
 
 	s->climb.wanted |= next != SWARM_PEER_NONE;
 	if (done != SWARM_PEER_NONE) {
+		s->peers[done].idled = s->peers[done].turn_bytes == 0;
 		choke(s, done);
 		return true;
 	}

@@ -201,6 +201,7 @@ struct peer {
 	uint32_t requests_count;
 	uint64_t requests_bytes; /* of all of them */
 	uint32_t buffer;	 /* the one it works on, or BUFFER_NONE */
+	uint32_t buffer_piece;	 /* what that collected then */
 	uint32_t stale_blocks;	 /* requests given up, may still be answered */
 	uint32_t surplus_blocks; /* came unasked */
 	uint32_t rejects_row;
@@ -233,8 +234,13 @@ struct peer {
 	bool rejecting;		 /* choked: say REJECT for all that is queued */
 	struct outgoing_block sends[SENDS_MAX];
 	uint32_t sends_count;
-	uint64_t slot_ns;      /* when it was last choked or unchoked */
-	uint64_t turn_bytes;   /* sent since it was unchoked */
+	uint64_t slot_ns;	/* when it was last choked or unchoked */
+	uint64_t turn_bytes;	/* sent since it was unchoked */
+	uint64_t block_sent_ns; /* when the last of them had left */
+	uint64_t unchoked_ns;
+	uint64_t answer_ns; /* smoothed, from an unchoke to its first request; 0: not known */
+	bool answered;
+	bool idled;	       /* its last turn passed unused */
 	uint32_t turn_piece;   /* of the last block */
 	struct bitset covered; /* origin only: pieces it has or that are granted to it */
 	struct grant grants[SUGGESTED_MAX];

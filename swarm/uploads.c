@@ -54,6 +54,7 @@ void upload_requested(struct swarm *s, uint32_t peer, const struct peer_message 
 		peer_offends(s, peer, "a request outside of its piece");
 		return;
 	}
+	upload_answered(s, peer);
 	if (p->unchoked && piece_have(s, what.index) &&
 		p->incoming_count < s->limits.incoming_requests_max) {
 		p->incoming_count++;
@@ -137,6 +138,7 @@ void upload_sent(struct swarm *s, uint32_t peer, const struct peer_message *mess
 		return;
 	p->useful |= ok;
 	if (ok) {
+		p->block_sent_ns = s->now_ns;
 		s->status.sent_bytes += message->length;
 		s->status.sent_wire_bytes += peer_block_wire_bytes(message);
 		throttle_give_back(s, &s->up, frame_saved_bytes(message));
