@@ -57,7 +57,9 @@ life_carry_on() {
 	again=$((received - $(seen one .arm.wasted_bytes) - payload_bytes))
 	echo "# payload $((payload_bytes / mib)) MiB, received before the cut $((received_before / mib)) MiB," \
 		"in all $((received / mib)) MiB, again $((again / mib)) MiB"
-	check little_comes_again [ "$again" -le $((36 * mib)) ]
+	# 32 MiB may be written and not durable, two are held back, and on a fast link some pieces were
+	# half here or waited to be written.
+	check little_comes_again [ "$again" -le $((48 * mib)) ]
 }
 
 life_local_boots() {
