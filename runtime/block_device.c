@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
@@ -31,6 +32,10 @@ struct disk {
 	int fd;
 	int fd_direct; /* -1: not available */
 	bool is_block;
+	/* The kernel says once that it could not write, to whoever asks first: a reader that asks
+	 * leaves word for the next flush. */
+	pthread_mutex_t sync_lock;
+	bool sync_failed;
 };
 
 static struct disk *disk_of(struct block_device *device)
@@ -47,27 +52,36 @@ static bool range_ok(
 		device->name, (unsigned long long)offset, (unsigned long long)bytes);
 }
 
+/* Through the cache, of which nothing is left there before: the pages are written and dropped. */
+static bool read_chunk_uncached(
+	struct disk *disk, void *chunk, uint64_t offset, size_t bytes, struct failure *failure)
+{
+	pthread_mutex_lock(&disk->sync_lock);
+	bool synced = fdatasync(disk->fd) == 0;
+
+	disk->sync_failed |= !synced;
+	pthread_mutex_unlock(&disk->sync_lock);
+	if (!synced)
+		return failure_errno(failure, ERROR_DISK_FLUSH, "flushing %s before reading it",
+			disk->device.name);
+	posix_fadvise(disk->fd, (off_t)offset, (off_t)bytes, POSIX_FADV_DONTNEED);
+	if (!fd_read_all(disk->fd, chunk, offset, bytes))
+		return failure_errno(failure, ERROR_DISK_READ, "reading %s back at byte %llu",
+			disk->device.name, (unsigned long long)offset);
+	return true;
+}
+
 /* One aligned chunk past the caches; `chunk` is aligned and holds CHUNK_BYTES. */
 static bool read_chunk_medium(
 	struct disk *disk, void *chunk, uint64_t offset, size_t bytes, struct failure *failure)
 {
-	if (disk->fd_direct < 0) {
-		/* The best that is left: have the pages written and dropped, then read. */
-		if (fdatasync(disk->fd) != 0)
-			return failure_errno(failure, ERROR_DISK_FLUSH,
-				"flushing %s before reading it", disk->device.name);
-		posix_fadvise(disk->fd, (off_t)offset, (off_t)bytes, POSIX_FADV_DONTNEED);
-	}
-	int fd = disk->fd_direct >= 0 ? disk->fd_direct : disk->fd;
-
-	if (fd_read_all(fd, chunk, offset, bytes))
+	if (disk->fd_direct < 0)
+		return read_chunk_uncached(disk, chunk, offset, bytes, failure);
+	if (fd_read_all(disk->fd_direct, chunk, offset, bytes))
 		return true;
 	/* A device or file whose end is not aligned: its last bytes only come through the cache. */
-	if (fd == disk->fd_direct && errno == EINVAL) {
-		posix_fadvise(disk->fd, (off_t)offset, (off_t)bytes, POSIX_FADV_DONTNEED);
-		if (fd_read_all(disk->fd, chunk, offset, bytes))
-			return true;
-	}
+	if (errno == EINVAL)
+		return read_chunk_uncached(disk, chunk, offset, bytes, failure);
 	return failure_errno(failure, ERROR_DISK_READ, "reading %s back at byte %llu",
 		disk->device.name, (unsigned long long)offset);
 }
@@ -126,10 +140,14 @@ static bool read_once(struct disk *disk, void *buffer, uint64_t offset, size_t b
 		memset(buffer, 0, bytes);
 		return true;
 	}
-	/* Some layers refuse what they accepted at open. */
-	if (disk->fd_direct >= 0 && is_aligned(buffer, offset, bytes) &&
-		fd_read_all(disk->fd_direct, buffer, offset, bytes))
-		return true;
+	/* Some layers refuse what they accepted at open. Any other answer is the device's: the
+	 * cache may hold what could not be written. */
+	if (disk->fd_direct >= 0 && is_aligned(buffer, offset, bytes)) {
+		if (fd_read_all(disk->fd_direct, buffer, offset, bytes))
+			return true;
+		if (errno != EINVAL)
+			return false;
+	}
 	return fd_read_all(disk->fd, buffer, offset, bytes);
 }
 
@@ -238,7 +256,18 @@ static bool disk_write_zeroes(
 
 static bool disk_flush(struct block_device *device, struct failure *failure)
 {
-	if (fdatasync(disk_of(device)->fd) != 0)
+	struct disk *disk = disk_of(device);
+
+	pthread_mutex_lock(&disk->sync_lock);
+	bool synced = fdatasync(disk->fd) == 0;
+
+	if (synced && disk->sync_failed) {
+		synced = false;
+		errno = EIO;
+	}
+	disk->sync_failed = false;
+	pthread_mutex_unlock(&disk->sync_lock);
+	if (!synced)
 		return failure_errno(failure, ERROR_DISK_FLUSH, "flushing %s", device->name);
 	return true;
 }
@@ -249,7 +278,9 @@ static void disk_close(struct block_device *device)
 
 	if (disk->fd_direct >= 0)
 		close(disk->fd_direct);
-	close(disk->fd); /* whoever cares about its content has flushed it */
+	if (disk->fd >= 0)
+		close(disk->fd); /* whoever cares about its content has flushed it */
+	pthread_mutex_destroy(&disk->sync_lock);
 	free(disk);
 }
 
@@ -356,12 +387,10 @@ struct block_device *block_device_open(
 	}
 	disk->device.ops = &disk_ops;
 	disk->fd = disk->fd_direct = -1;
+	pthread_mutex_init(&disk->sync_lock, NULL);
 	snprintf(disk->device.name, sizeof(disk->device.name), "%s", path);
 	if (disk_open(disk, path, writable, size_bytes, failure))
 		return &disk->device;
-	if (disk->fd >= 0)
-		disk_close(&disk->device);
-	else
-		free(disk);
+	disk_close(&disk->device);
 	return NULL;
 }
