@@ -33,7 +33,8 @@ struct connection_ops {
 	void (*connected)(struct connection *connection);
 	void (*handshake)(struct connection *connection, const struct peer_handshake *handshake);
 	void (*message)(struct connection *connection, const struct peer_message *message);
-	/* The head of a FRAME has come. False: the connection is paused until there is memory. */
+	/* The head of a FRAME has come. False: the connection is paused until there is memory, or
+	 * closed. */
 	bool (*room)(struct connection *connection, const struct peer_message *frame);
 	/* Where a block's bytes go. False: the peer broke the rules. */
 	bool (*place)(struct connection *connection, const struct peer_message *piece,

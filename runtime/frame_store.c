@@ -104,10 +104,15 @@ static void evict_down_to(struct frame_store *store, uint64_t bytes)
 	}
 }
 
+bool frame_fits(const struct frame_store *store, uint32_t bytes_count)
+{
+	return bytes_count <= store->bytes_max;
+}
+
 struct frame *frame_reserve(struct frame_store *store, uint32_t piece, uint32_t begin,
 	uint32_t length, uint32_t bytes_count, bool sending)
 {
-	if (bytes_count > store->bytes_max ||
+	if (!frame_fits(store, bytes_count) ||
 		(sending && store->sending_bytes + bytes_count > store->bytes_max / 2)) {
 		store->refused = true;
 		return NULL;

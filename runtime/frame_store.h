@@ -37,6 +37,8 @@ MUST_USE struct frame_store *frame_store_create(
 struct frame_store *frame_store_destroy(struct frame_store *store);
 uint64_t frame_store_bytes(const struct frame_store *store);
 
+/* Whether there can ever be memory for a frame of so many bytes. */
+MUST_USE bool frame_fits(const struct frame_store *store, uint32_t bytes_count);
 /* Memory for a frame of at most bytes_count, with one user. NULL: not now. */
 MUST_USE struct frame *frame_reserve(struct frame_store *store, uint32_t piece, uint32_t begin,
 	uint32_t length, uint32_t bytes_count, bool sending);

@@ -28,6 +28,7 @@ struct frame_send {
 	bool cancelled;
 	bool doubtful;
 	bool unreadable;
+	bool proven;	      /* the digest of the piece says that its bytes are right */
 	uint32_t frame_bytes; /* 0: not smaller */
 	uint64_t took_ns;
 };
@@ -128,6 +129,30 @@ static void send_frame(
 
 /* ---- compressing ---- */
 
+/* What a piece buffer holds has been hashed. What the device returns has not: where that is all of
+ * a piece it is hashed now, which costs little beside compressing it. */
+static void prove(struct frame_send *send, const uint8_t *block)
+{
+	struct transfer *transfer = send->transfer;
+	uint32_t piece = send->message.index;
+
+	send->proven = send->source != NULL;
+	if (send->proven ||
+		send->message.length != metainfo_piece_length(transfer->metainfo, piece))
+		return;
+	struct piece_hasher *hasher = hasher_pool_take(transfer->hashers);
+
+	piece_hasher_begin(hasher, piece);
+	piece_hasher_update(hasher, block, send->message.length);
+	send->proven = piece_hasher_matches(hasher);
+	hasher_pool_put(transfer->hashers, hasher);
+	if (send->proven)
+		return;
+	log_warning("reading for a peer: %s does not return piece %u as it is in the image",
+		transfer->device->name, piece);
+	send->unreadable = true;
+}
+
 static void run_encode(struct work *work)
 {
 	struct frame_send *send = (struct frame_send *)work;
@@ -153,6 +178,8 @@ static void run_encode(struct work *work)
 		(!send->doubtful || frame_promising(frames->codec, block, send->message.length)))
 		send->frame_bytes = frame_encode(frames->codec, send->level, send->frame->bytes,
 			send->frame->bytes_count, block, send->message.length);
+	if (send->frame_bytes > 0)
+		prove(send, block);
 	send->took_ns = clock_now_ns() - begin_ns;
 	frame_job_end(frames, &send->job);
 }
@@ -166,7 +193,8 @@ static void deliver(
 		send->message.length, send->took_ns, send->frame_bytes > 0);
 	if (send->frame_bytes > 0) {
 		frame_shrink(send->frame, send->frame_bytes);
-		frame_keep(send->frame, true);
+		if (send->proven)
+			frame_keep(send->frame, true);
 		send_frame(connection, &send->message, send->frame);
 		send->frame = NULL;
 	} else {

@@ -25,7 +25,8 @@ void transfer_frames_close(struct transfer *transfer);
 
 /* ---- receiving ---- */
 
-/* Memory for the frame whose head has come. False: the connection waits for some. */
+/* Memory for the frame whose head has come. False: the connection waits for some, or was closed
+ * since no frame that we ask for is so large. */
 MUST_USE bool transfer_frame_room(
 	struct connection *connection, const struct peer_message *message);
 /* The engine wants what it holds at *place; that becomes where to receive it. */

@@ -110,6 +110,14 @@ bool transfer_frame_room(struct connection *connection, const struct peer_messag
 
 	if (transfer->frames->choice.mode == FRAMES_OFF)
 		return true; /* the engine will not have it */
+	/* There is room for twice the largest that we ask for. */
+	if (!frame_fits(transfer->frames->store, message->frame_bytes)) {
+		transfer_input(transfer, &(struct swarm_input){.kind = SWARM_IN_BLOCK_BAD,
+						 .peer = connection->peer,
+						 .generation = connection->generation,
+						 .message = message});
+		return false;
+	}
 	connection->frame = frame_reserve(transfer->frames->store, message->index, message->begin,
 		message->length, message->frame_bytes, false);
 	if (connection->frame != NULL)

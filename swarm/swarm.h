@@ -133,7 +133,8 @@ enum swarm_input_kind {
 	SWARM_IN_BLOCK,	       /* peer, message (PIECE or FRAME head): its bytes are now, decoded,
 				  in the place that swarm_place_block gave */
 	SWARM_IN_BLOCK_DISCARDED,  /* peer, message: its bytes were read and thrown away */
-	SWARM_IN_BLOCK_BAD,	   /* peer, message: a frame that was placed does not decode */
+	SWARM_IN_BLOCK_BAD,	   /* peer, message: a frame that was placed does not decode, or one
+				      is too large to be placed */
 	SWARM_IN_BLOCK_SENT,	   /* peer, message (as PIECE or FRAME): an earlier SEND_BLOCK is in
 				      the socket; ok;
 				      not ok: dropped because of CANCEL_SEND */
