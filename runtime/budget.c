@@ -5,6 +5,7 @@
 #include <malloc.h>
 
 #include "lib/units.h"
+#include "runtime/frame_codec.h"
 #include "runtime/memory.h"
 
 #define PROCESS_BYTES	   (2 * MIB + MIB / 2) /* program, libraries, stacks, heap's slack */
@@ -20,6 +21,9 @@
 #define BUFFERS_MAX	   65536
 #define ENGINE_SHARE	   16 /* of the memory, for peers and rings beyond the least */
 #define TRIAL_BUFFERS_MORE 100
+#define ENCODERS_MAX	   4
+#define DECODERS_MAX	   4 /* threads that hash */
+#define FRAMES_MIN	   2
 
 struct engine_cost {
 	uint64_t bytes; /* with BUFFERS_MIN buffers */
@@ -134,15 +138,33 @@ uint64_t budget_uploads_bytes(uint64_t memory_bytes)
 	return u64_max(UPLOADS_BYTES_MIN, u64_min(memory_bytes / 16, UPLOADS_BYTES_MAX));
 }
 
-uint64_t budget_frames_bytes(uint64_t memory_bytes, uint32_t piece_bytes, bool seed)
+/* An encoder's block may have to be read first; parts of a block are decoded by one at a time. */
+static uint64_t codec_bytes(uint64_t encoder_bytes, uint64_t block_bytes, uint32_t encoders_count)
 {
-	uint64_t frame_bytes = u64_min(piece_bytes, PEER_REQUEST_BYTES_MAX);
-	uint64_t bytes;
+	return encoders_count * (encoder_bytes + block_bytes) +
+	       DECODERS_MAX * frame_decoder_bytes() + block_bytes;
+}
+
+bool budget_frames(struct frames_budget *frames, uint64_t memory_bytes, uint32_t piece_bytes,
+	bool seed, int level)
+{
+	uint32_t block_bytes = (uint32_t)u64_min(piece_bytes, PEER_REQUEST_BYTES_MAX);
+	uint64_t encoder_bytes = frame_encoder_bytes(level, block_bytes);
+	uint32_t count = ENCODERS_MAX;
 
 	if (memory_bytes == 0)
 		memory_bytes = BUDGET_BYTES_DEFAULT;
-	bytes = memory_bytes / (seed ? 2 : 6);
-	return bytes >= BUDGET_CODEC_BYTES + 2 * frame_bytes ? bytes : 0;
+	uint64_t bytes = memory_bytes / (seed ? 2 : 5);
+
+	while (count > 1 && codec_bytes(encoder_bytes, block_bytes, count) > bytes / 2)
+		count--;
+	frames->encoders_count = count;
+	frames->codec_bytes = codec_bytes(encoder_bytes, block_bytes, count);
+	frames->store_bytes = FRAMES_MIN * (uint64_t)block_bytes;
+	if (bytes < frames->codec_bytes + frames->store_bytes)
+		return false;
+	frames->store_bytes = bytes - frames->codec_bytes;
+	return true;
 }
 
 void budget_plan(struct budget *budget, uint64_t memory_bytes, uint64_t taken_bytes,

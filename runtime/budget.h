@@ -28,11 +28,18 @@ void budget_plan(struct budget *budget, uint64_t memory_bytes, uint64_t taken_by
 /* Buffers in which a session reads for its peers. */
 uint64_t budget_uploads_bytes(uint64_t memory_bytes);
 
-/* For compressed blocks, the codec's own memory included; 0: there is not enough for them. A seed
- * does not fill its piece buffers, so more of it is for them. */
-uint64_t budget_frames_bytes(uint64_t memory_bytes, uint32_t piece_bytes, bool seed);
-/* What the codec takes of that. */
-#define BUDGET_CODEC_BYTES (2 * MIB)
+/* For compressed blocks: frames, and what making them and reading them takes. */
+struct frames_budget {
+	uint64_t store_bytes;
+	uint64_t codec_bytes;
+	uint32_t encoders_count; /* at work at a time */
+};
+
+/* False: there is not enough for them, and the budget is the least with which they work. A seed
+ * does not fill its piece buffers, so more of its memory is for them. level: the hardest at which
+ * it compresses. */
+bool budget_frames(struct frames_budget *frames, uint64_t memory_bytes, uint32_t piece_bytes,
+	bool seed, int level);
 
 /* Once the signature is checked: keeps of the parsed bytes, which malloc gave, only the hashes that
  * pieces are checked with. Returns where they are now. */

@@ -32,9 +32,14 @@ void frame_choice_close(struct frame_choice *choice)
 	*choice = (struct frame_choice){0};
 }
 
+int frame_level_hardest(bool hardest)
+{
+	return levels[hardest ? 0 : LEVEL_UNKNOWN].level;
+}
+
 int frame_choice_hardest(const struct frame_choice *choice)
 {
-	return levels[choice->hardest ? 0 : LEVEL_UNKNOWN].level;
+	return frame_level_hardest(choice->hardest);
 }
 
 /* Blocks as they are leave at the link's rate; frames at the rate at which they are made, which all

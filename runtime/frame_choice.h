@@ -37,6 +37,8 @@ void frame_choice_close(struct frame_choice *choice);
  * compressed, this one among them. The level; 0: send it as it is. */
 MUST_USE int frame_choice_level(struct frame_choice *choice, uint32_t run,
 	uint64_t link_bytes_per_s, uint32_t waiting_count);
+/* The hardest level that is ever chosen. */
+int frame_level_hardest(bool hardest);
 /* The level for which there is time while a thread has nothing else to do. */
 int frame_choice_hardest(const struct frame_choice *choice);
 /* After some blocks that did not shrink: a sample of the next one is worth a look first. */

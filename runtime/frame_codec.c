@@ -68,6 +68,47 @@ static bool context_put(struct frame_codec *codec, struct contexts *contexts, vo
 	return kept;
 }
 
+uint64_t frame_encoder_bytes(int level, uint32_t block_bytes)
+{
+	struct frame_codec *codec = frame_codec_create();
+	uint8_t *block = memory_allocate(1, block_bytes);
+	uint8_t *frame = memory_allocate(1, block_bytes);
+
+	if (frame_encode(codec, level, frame, block_bytes, block, block_bytes) == 0)
+		abort(); /* zeros become smaller */
+	uint64_t bytes = frame_codec_bytes(codec);
+
+	free(frame);
+	free(block);
+	frame_codec_destroy(codec);
+	return bytes;
+}
+
+uint64_t frame_decoder_bytes(void)
+{
+	ZSTD_DCtx *context = ZSTD_createDCtx();
+
+	if (context == NULL)
+		memory_exhausted(0);
+	uint64_t bytes = ZSTD_sizeof_DCtx(context);
+
+	ZSTD_freeDCtx(context);
+	return bytes;
+}
+
+uint64_t frame_codec_bytes(struct frame_codec *codec)
+{
+	uint64_t bytes = 0;
+
+	pthread_mutex_lock(&codec->mutex);
+	for (uint32_t i = 0; i < codec->encoders.idle_count; i++)
+		bytes += ZSTD_sizeof_CCtx(codec->encoders.idle[i]);
+	for (uint32_t i = 0; i < codec->decoders.idle_count; i++)
+		bytes += ZSTD_sizeof_DCtx(codec->decoders.idle[i]);
+	pthread_mutex_unlock(&codec->mutex);
+	return bytes;
+}
+
 uint32_t frame_bytes_worth(uint32_t block_bytes)
 {
 	return block_bytes - block_bytes / WORTH_SHARE - 1;

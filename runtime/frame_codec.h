@@ -14,6 +14,12 @@ MUST_USE struct frame_codec *frame_codec_create(void);
 /* Nothing may be in a call. Accepts NULL, returns NULL. */
 struct frame_codec *frame_codec_destroy(struct frame_codec *codec);
 
+/* What one call at a time keeps for itself, found by trying. */
+uint64_t frame_encoder_bytes(int level, uint32_t block_bytes);
+uint64_t frame_decoder_bytes(void);
+/* What is kept now, by all that have ended. */
+uint64_t frame_codec_bytes(struct frame_codec *codec);
+
 /* The most that a frame of such a block may take to be worth its while. */
 uint32_t frame_bytes_worth(uint32_t block_bytes);
 

@@ -8,7 +8,7 @@
 #include "runtime/memory.h"
 
 #define FRAME_BLOCK_BYTES_MIN 4096
-#define ENCODERS	      2 /* of a session's threads */
+#define ENCODERS	      2 /* of a session's threads that have nothing else to do */
 #define IN_WORK_MAX	      (2 * ENCODERS)
 #define QUEUED_MAX	      2 /* blocks that a connection has queued, and more are compressed */
 #define RUN_BYTES	      MIB
@@ -63,6 +63,29 @@ void frame_job_abandon(struct transfer_frames *frames, enum frame_job *job)
 	while (*job == FRAME_JOB_RUNNING)
 		pthread_cond_wait(&frames->ended, &frames->mutex);
 	pthread_mutex_unlock(&frames->mutex);
+}
+
+/* No more compress at a time than there is memory for. Waits as long as one block takes. */
+static void encoder_take(struct transfer_frames *frames)
+{
+	pthread_mutex_lock(&frames->mutex);
+	while (frames->encoding_count == frames->encoders_max)
+		pthread_cond_wait(&frames->ended, &frames->mutex);
+	frames->encoding_count++;
+	pthread_mutex_unlock(&frames->mutex);
+}
+
+static void encoder_put(struct transfer_frames *frames)
+{
+	pthread_mutex_lock(&frames->mutex);
+	frames->encoding_count--;
+	pthread_cond_broadcast(&frames->ended);
+	pthread_mutex_unlock(&frames->mutex);
+}
+
+static uint32_t encoders(const struct transfer_frames *frames)
+{
+	return (uint32_t)u64_min(frames->encoders_max, ENCODERS);
 }
 
 /* ---- the queue ---- */
@@ -153,34 +176,45 @@ static void prove(struct frame_send *send, const uint8_t *block)
 	send->unreadable = true;
 }
 
-static void run_encode(struct work *work)
+static void encode(struct frame_send *send)
 {
-	struct frame_send *send = (struct frame_send *)work;
 	struct transfer_frames *frames = send->transfer->frames;
-	uint64_t begin_ns = clock_now_ns();
-	uint64_t offset = (uint64_t)send->message.index * send->transfer->metainfo->piece_bytes +
-			  send->message.begin;
+	const struct peer_message *message = &send->message;
+	uint64_t offset =
+		(uint64_t)message->index * send->transfer->metainfo->piece_bytes + message->begin;
 	const uint8_t *block = send->source;
 	SCOPED(free) uint8_t *read = NULL;
 	struct failure failure;
 
-	if (!frame_job_begin(frames, &send->job))
-		return;
 	if (block == NULL) {
-		block = read = memory_allocate(1, send->message.length);
+		block = read = memory_allocate(1, message->length);
 		if (!block_device_read(
-			    send->transfer->device, read, offset, send->message.length, &failure)) {
+			    send->transfer->device, read, offset, message->length, &failure)) {
 			log_warning("reading for a peer: %s", failure.text);
 			send->unreadable = true;
+			return;
 		}
 	}
-	if (!send->unreadable &&
-		(!send->doubtful || frame_promising(frames->codec, block, send->message.length)))
+	if (!send->doubtful || frame_promising(frames->codec, block, message->length))
 		send->frame_bytes = frame_encode(frames->codec, send->level, send->frame->bytes,
-			send->frame->bytes_count, block, send->message.length);
+			send->frame->bytes_count, block, message->length);
 	if (send->frame_bytes > 0)
 		prove(send, block);
+}
+
+static void run_encode(struct work *work)
+{
+	struct frame_send *send = (struct frame_send *)work;
+	struct transfer_frames *frames = send->transfer->frames;
+
+	if (!frame_job_begin(frames, &send->job))
+		return;
+	encoder_take(frames);
+	uint64_t begin_ns = clock_now_ns();
+
+	encode(send);
 	send->took_ns = clock_now_ns() - begin_ns;
+	encoder_put(frames);
 	frame_job_end(frames, &send->job);
 }
 
@@ -234,7 +268,7 @@ static void submit(struct transfer *transfer, struct frame_send *send)
 		.urgency = held ? WORK_NORMAL : WORK_BACKGROUND};
 	send->in_work = true;
 	send->doubtful = frame_choice_doubts(&transfer->frames->choice);
-	if (transfer->frames->in_work_count < ENCODERS)
+	if (transfer->frames->in_work_count < encoders(transfer->frames))
 		send->level = frame_choice_hardest(&transfer->frames->choice);
 	transfer->frames->in_work_count++;
 	*(held ? &transfer->hash_jobs_count : &transfer->disk_jobs_count) += 1;
@@ -393,22 +427,24 @@ bool transfer_frames_on(const struct transfer *transfer)
 void transfer_frames_open(struct transfer *transfer, const struct transfer_settings *settings)
 {
 	struct transfer_frames *frames = memory_allocate(1, sizeof(*frames));
-	uint32_t piece_bytes = transfer->metainfo->piece_bytes;
-	uint64_t bytes = budget_frames_bytes(settings->memory_bytes, piece_bytes, settings->seed);
 	enum frames_mode mode = settings->frames;
+	struct frames_budget budget;
 
-	if (bytes == 0 && mode == FRAMES_AUTO)
+	if (!budget_frames(&budget, settings->memory_bytes, transfer->metainfo->piece_bytes,
+		    settings->seed, frame_level_hardest(settings->origin)) &&
+		mode == FRAMES_AUTO)
 		mode = FRAMES_OFF;
-	bytes = u64_max(
-		bytes, BUDGET_CODEC_BYTES + 2 * u64_min(piece_bytes, PEER_REQUEST_BYTES_MAX));
 	transfer->frames = frames;
-	frames->taken_bytes = settings->seed || mode == FRAMES_OFF ? 0 : bytes;
+	frames->taken_bytes =
+		settings->seed || mode == FRAMES_OFF ? 0 : budget.store_bytes + budget.codec_bytes;
+	frames->encoders_max = budget.encoders_count;
 	frames->sends_last = &frames->sends_first;
 	pthread_mutex_init(&frames->mutex, NULL);
 	pthread_cond_init(&frames->ended, NULL);
-	frames->store = frame_store_create(bytes - BUDGET_CODEC_BYTES, on_roomy, transfer);
+	pthread_mutex_init(&frames->parts, NULL);
+	frames->store = frame_store_create(budget.store_bytes, on_roomy, transfer);
 	frames->codec = frame_codec_create();
-	frame_choice_open(&frames->choice, mode, settings->origin, ENCODERS,
+	frame_choice_open(&frames->choice, mode, settings->origin, encoders(frames),
 		transfer->metainfo->pieces_count * runs_per_piece(transfer));
 	frames->wake_event = evtimer_new(transfer->session->base, on_wake, transfer);
 	if (frames->wake_event == NULL)
@@ -423,6 +459,7 @@ void transfer_frames_close(struct transfer *transfer)
 	frame_choice_close(&frames->choice);
 	frames->codec = frame_codec_destroy(frames->codec);
 	frames->store = frame_store_destroy(frames->store);
+	pthread_mutex_destroy(&frames->parts);
 	pthread_cond_destroy(&frames->ended);
 	pthread_mutex_destroy(&frames->mutex);
 	free(frames);

@@ -53,9 +53,12 @@ static void run_decode(struct work *work)
 		decoding->ok = frame_decode(frames->codec, decoding->target.bytes,
 			decoding->message.length, decoding->frame->bytes,
 			decoding->frame->bytes_count);
-	else
+	if (!decoding->whole) {
+		pthread_mutex_lock(&frames->parts);
 		decoding->ok = decode_parts(frames->codec, &decoding->target,
 			decoding->message.length, decoding->frame);
+		pthread_mutex_unlock(&frames->parts);
+	}
 	frame_job_end(frames, &decoding->job);
 }
 

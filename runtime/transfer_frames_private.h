@@ -26,6 +26,9 @@ struct transfer_frames {
 	uint32_t waiting_count;	 /* connections with a block among them */
 	uint32_t roomless_count; /* connections that wait for memory to receive into */
 	uint64_t taken_bytes;	 /* of the transfer's memory */
+	uint32_t encoders_max;	 /* at work at a time */
+	uint32_t encoding_count; /* under the mutex */
+	pthread_mutex_t parts;	 /* whoever decodes parts of a block */
 	struct event *wake_event;
 };
 

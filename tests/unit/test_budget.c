@@ -6,6 +6,8 @@
 #include <cmocka.h>
 
 #include "runtime/budget.h"
+#include "runtime/frame_choice.h"
+#include "runtime/frame_codec.h"
 
 static void *count_allocate(void *context, size_t bytes)
 {
@@ -101,6 +103,52 @@ static void little_memory_means_fewer_peers_and_shorter_queues(void **state)
 	assert_true(little.buffers_count >= 64);
 }
 
+static uint8_t block[MIB];
+static uint8_t frame[MIB];
+
+/* What is planned for frames is what zstd takes, at any level that is chosen. */
+static void frames_and_their_codec_fit(void **state)
+{
+	static const uint32_t pieces[] = {32 * KIB, 256 * KIB, MIB, 4 * MIB};
+	static const uint64_t memories[] = {0, 8 * MIB, 32 * MIB, GIB};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(block); i++)
+		block[i] = (uint8_t)(i % 251 * (i >> 12));
+	for (size_t i = 0; i < ARRAY_COUNT(pieces) * ARRAY_COUNT(memories) * 2; i++) {
+		uint64_t memory_bytes = memories[i / 2 % ARRAY_COUNT(memories)];
+		uint32_t piece_bytes = pieces[i / 2 / ARRAY_COUNT(memories)];
+		uint32_t block_bytes = (uint32_t)u64_min(piece_bytes, MIB);
+		bool origin = i % 2 == 0;
+		int level = frame_level_hardest(origin);
+		struct frames_budget budget;
+		bool enough = budget_frames(&budget, memory_bytes, piece_bytes, origin, level);
+		struct frame_codec *codec = frame_codec_create();
+
+		for (int try = level; try > 0; try--)
+			for (uint32_t bytes = 4096; bytes <= block_bytes; bytes *= 2)
+				assert_true(frame_encode(codec, try, frame, sizeof(frame), block,
+						    bytes) > 0);
+		uint64_t encoder_bytes = frame_codec_bytes(codec);
+
+		assert_true(encoder_bytes > 0 && budget.encoders_count >= 1);
+		assert_true(budget.codec_bytes >=
+			    budget.encoders_count * (encoder_bytes + block_bytes));
+		assert_true(budget.store_bytes >= 2ull * block_bytes);
+		if (memory_bytes == 0)
+			memory_bytes = BUDGET_BYTES_DEFAULT;
+		if (enough)
+			assert_true(budget.store_bytes + budget.codec_bytes <=
+				    memory_bytes / (origin ? 2 : 5));
+		frame_codec_destroy(codec);
+	}
+	struct frames_budget usual;
+
+	assert_true(budget_frames(&usual, 0, MIB, false, frame_level_hardest(false)));
+	assert_true(budget_frames(&usual, 0, MIB, true, frame_level_hardest(true)));
+	assert_false(budget_frames(&usual, 8 * MIB, MIB, false, frame_level_hardest(false)));
+}
+
 static void two_pieces_are_taken_in_any_case(void **state)
 {
 	struct metainfo metainfo = image(50 * GIB, 16 * MIB);
@@ -131,6 +179,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_planned_fits),
 		cmocka_unit_test(little_memory_means_fewer_peers_and_shorter_queues),
+		cmocka_unit_test(frames_and_their_codec_fit),
 		cmocka_unit_test(two_pieces_are_taken_in_any_case),
 		cmocka_unit_test(two_tebibytes_fit_into_64_mebibytes),
 	};
