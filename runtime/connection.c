@@ -16,6 +16,7 @@
 #define INPUT_BYTES_USUAL   1024
 #define LOOK_AHEAD_BYTES    64	/* read behind a block's end: the next message's head */
 #define READ_BYTES_PER_TURN MIB /* then the other connections have their turn */
+#define COMING_EVERY_NS	    NS_PER_S
 
 static void on_readable(evutil_socket_t descriptor, short what, void *context);
 static void on_writable(evutil_socket_t descriptor, short what, void *context);
@@ -248,6 +249,7 @@ static void block_begin(struct connection *connection, const struct peer_message
 	connection->in_block = true;
 	connection->block = *message;
 	connection->block_received_bytes = 0;
+	connection->coming_ns = clock_now_ns();
 	while (used_bytes < connection->input_bytes &&
 		connection->block_received_bytes < block_bytes) {
 		uint8_t *bytes;
@@ -401,8 +403,17 @@ static void received(struct connection *connection, uint32_t bytes_count)
 
 	connection->block_received_bytes += block_bytes;
 	connection->input_bytes += bytes_count - block_bytes;
-	if (block_bytes == left_bytes)
+	if (block_bytes == left_bytes) {
 		block_finish(connection);
+		return;
+	}
+
+	uint64_t now_ns = clock_now_ns();
+
+	if (connection->block_place.wanted == 0 || now_ns < connection->coming_ns + COMING_EVERY_NS)
+		return;
+	connection->coming_ns = now_ns;
+	connection->ops->coming(connection, connection->block_received_bytes);
 }
 
 void connection_pause(struct connection *connection)

@@ -39,6 +39,8 @@ struct connection_ops {
 	/* Where a block's bytes go. False: the peer broke the rules. */
 	bool (*place)(struct connection *connection, const struct peer_message *piece,
 		struct block_place *place);
+	/* So much of it is here, every second while it comes; not of what is thrown away. */
+	void (*coming)(struct connection *connection, uint32_t bytes_count);
 	void (*block)(
 		struct connection *connection, const struct peer_message *piece, bool discarded);
 	/* What became of a queued block. */
@@ -123,7 +125,8 @@ struct connection {
 	struct peer_message block;
 	struct block_place block_place;
 	uint32_t block_received_bytes;
-	bool paused; /* nothing more is read */
+	uint64_t coming_ns; /* when the owner was last told that it comes */
+	bool paused;	    /* nothing more is read */
 
 	/* Of transfer_frames.c. */
 	struct frame *frame;		 /* being received */

@@ -88,6 +88,14 @@ static bool on_place(
 	return false;
 }
 
+static void on_coming(struct connection *connection, uint32_t bytes_count)
+{
+	transfer_input(connection->owner, &(struct swarm_input){.kind = SWARM_IN_BLOCK_COMING,
+						  .peer = connection->peer,
+						  .generation = connection->generation,
+						  .bytes_count = bytes_count});
+}
+
 static void on_block(
 	struct connection *connection, const struct peer_message *piece, bool discarded)
 {
@@ -119,6 +127,7 @@ static const struct connection_ops peer_ops = {
 	.message = on_message,
 	.room = transfer_frame_room,
 	.place = on_place,
+	.coming = on_coming,
 	.block = on_block,
 	.block_done = on_block_done,
 	.failed = on_failed,

@@ -315,12 +315,26 @@ static void chunk_comes_in(struct sim_world *world, void *context, uint64_t unus
 		chunk_acked, chunk, 0);
 }
 
+static void block_coming(
+	struct sim_stream *stream, const struct sim_message *message, uint64_t offset)
+{
+	struct sim_end *receiver = receiver_of(stream);
+	uint64_t now_ns = receiver->node->world->now_ns;
+
+	if (message->kind != SIM_BLOCK || !message->head_seen ||
+		message->place != SWARM_PLACE_BUFFER || now_ns < stream->coming_ns + NS_PER_S ||
+		receiver->node->actor->block_coming == NULL)
+		return;
+	stream->coming_ns = now_ns;
+	receiver->node->actor->block_coming(receiver->node, receiver,
+		(uint32_t)(offset - message->begin_offset - head_bytes(message)));
+}
+
 static void chunk_delivered(struct sim_world *world, void *context, uint64_t offset)
 {
 	struct sim_stream *stream = context;
 	struct sim_end *receiver = receiver_of(stream);
 
-	(void)world;
 	if (!receiver->open)
 		return;
 	stream->delivered_offset = offset;
@@ -331,11 +345,14 @@ static void chunk_delivered(struct sim_world *world, void *context, uint64_t off
 		if (message->kind == SIM_BLOCK && !message->head_seen &&
 			message->begin_offset + head_bytes(message) <= offset) {
 			message->head_seen = true;
+			stream->coming_ns = world->now_ns;
 			receiver->node->actor->block_begins(receiver->node, receiver, message);
 			continue;
 		}
-		if (message_end(message) > offset)
+		if (message_end(message) > offset) {
+			block_coming(stream, message, offset);
 			break;
+		}
 		sim_list_pop(&stream->wire);
 		if (message->kind == SIM_BLOCK)
 			sim_route_count(

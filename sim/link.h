@@ -57,6 +57,7 @@ struct sim_stream {
 	struct sim_tcp *tcp;		 /* NULL without world.tcp */
 	uint64_t sent_offset;
 	uint64_t delivered_offset;
+	uint64_t coming_ns;    /* of the block in `wire`: when the receiver was last told of it */
 	uint64_t stall_offset; /* nothing past it ever leaves: UINT64_MAX, but for bad peers */
 	bool waiting;	       /* in its node's uplink queue */
 	struct sim_stream *previous;
@@ -114,6 +115,9 @@ struct sim_actor {
 	/* Where a block goes: the head of it has come. */
 	void (*block_begins)(
 		struct sim_node *node, const struct sim_end *end, struct sim_message *message);
+	/* So much of it is here, once a second while it comes; NULL: nobody asks. */
+	void (*block_coming)(
+		struct sim_node *node, const struct sim_end *end, uint32_t bytes_count);
 	/* Any whole message; blocks as well. */
 	void (*received)(
 		struct sim_node *node, const struct sim_end *end, struct sim_message *message);

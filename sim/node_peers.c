@@ -128,6 +128,17 @@ static void engine_block_begins(
 	slot->receiving_buffer = placement.buffer;
 }
 
+static void engine_block_coming(
+	struct sim_node *node, const struct sim_end *end, uint32_t bytes_count)
+{
+	struct swarm_input input = {.kind = SWARM_IN_BLOCK_COMING,
+		.peer = end->slot,
+		.generation = end->generation,
+		.bytes_count = bytes_count};
+
+	sim_node_input(node, &input);
+}
+
 static bool is_wanted(const struct swarm_placement *placement, uint64_t offset_bytes)
 {
 	return placement->wanted >> (offset_bytes / placement->block_bytes) & 1;
@@ -234,6 +245,7 @@ const struct sim_actor sim_engine_actor = {
 	.accepted = engine_accepted,
 	.disconnected = engine_disconnected,
 	.block_begins = engine_block_begins,
+	.block_coming = engine_block_coming,
 	.received = engine_received,
 	.block_sent = engine_block_sent,
 };

@@ -171,6 +171,8 @@ void buffers_tick(struct swarm *s)
 
 		if (b->state != BUFFER_ARRIVING)
 			continue;
+		if (b->blocks_free == 0) /* somebody is asked for all of it, and is late in time */
+			b->progress_ns = s->now_ns;
 		if (b->receiving_count == 0 && s->now_ns >= b->progress_ns + BUFFER_STUCK_NS)
 			buffer_give_up(s, i);
 		else

@@ -290,6 +290,7 @@ void intake_forget(struct swarm *s, uint32_t peer);
 
 /* receive.c */
 void block_arrived(struct swarm *s, uint32_t peer, const struct peer_message *message);
+void block_coming(struct swarm *s, uint32_t peer, uint32_t bytes_count);
 void block_discarded(struct swarm *s, uint32_t peer, const struct peer_message *message);
 void block_bad(struct swarm *s, uint32_t peer);
 void receiving_abandon(struct swarm *s, uint32_t peer);

@@ -5,12 +5,15 @@
  */
 #include "swarm/engine.h"
 
-#define SURPLUS_BLOCKS_MAX 64
-#define STALL_MIN_NS	   (3 * NS_PER_S) /* in the middle of one block */
-#define STALL_MAX_NS	   (10 * NS_PER_S)
-#define STALL_BYTES_PER_S  (64 * KIB)
-#define SOURCE_PATIENCE_NS (3 * NS_PER_S)
-#define WINDOW_NS	   (50 * NS_PER_MS)
+#define SURPLUS_BLOCKS_MAX  64
+#define STALL_MIN_NS	    (3 * NS_PER_S) /* in the middle of one block */
+#define STALL_MAX_NS	    (10 * NS_PER_S)
+#define STALL_BYTES_PER_S   (64 * KIB)
+#define TRICKLE_BYTES_PER_S KIB /* less is as good as nothing */
+#define OUTRUN_TIMES	    4
+#define SOURCE_PATIENCE_NS  (3 * NS_PER_S)
+#define COMING_PATIENCE_NS  (4 * NS_PER_S)
+#define WINDOW_NS	    (50 * NS_PER_MS)
 
 /* A block that was asked for and given up (late, cancelled, choked) is taken if it is still wanted.
  */
@@ -65,7 +68,9 @@ static enum swarm_place place(struct swarm *s, uint32_t peer, const struct peer_
 	p->receiving_block = block;
 	p->receiving_wanted = placement->wanted;
 	p->receiving_bytes = message->length;
-	p->receiving_ns = s->now_ns;
+	p->receiving_wire_bytes = peer_block_wire_bytes(message);
+	p->receiving_ns = p->coming_ns = s->now_ns;
+	p->come_bytes = 0;
 	p->receiving_asked_ns = asked_ns;
 	wake_peer_at(s, peer, s->now_ns + STALL_MIN_NS);
 	return SWARM_PLACE_BUFFER;
@@ -240,6 +245,22 @@ void block_arrived(struct swarm *s, uint32_t peer, const struct peer_message *me
 	refill(s, peer);
 }
 
+/* It is at it: what it was asked for behind this is not late yet. */
+void block_coming(struct swarm *s, uint32_t peer, uint32_t bytes_count)
+{
+	struct peer *p = &s->peers[peer];
+
+	if (!p->receiving || bytes_count <= p->come_bytes)
+		return;
+	p->come_bytes = bytes_count;
+	p->coming_ns = p->received_ns = s->received_ns = s->now_ns;
+	for (uint32_t i = 0; i < p->requests_count; i++) {
+		struct request *r = request_at(s, p, i);
+
+		r->due_ns = u64_max(r->due_ns, s->now_ns + COMING_PATIENCE_NS);
+	}
+}
+
 void block_discarded(struct swarm *s, uint32_t peer, const struct peer_message *message)
 {
 	struct peer *p = &s->peers[peer];
@@ -278,8 +299,26 @@ void receiving_abandon(struct swarm *s, uint32_t peer)
 	buffer_settle(s, p->receiving_buffer);
 }
 
+/* Nothing is left to begin, and others bring much more than this one. */
+static bool outrun(const struct swarm *s, uint32_t peer, uint64_t rate_bytes_per_s)
+{
+	uint32_t piece = s->buffers[s->peers[peer].receiving_buffer].piece;
+
+	if (picker_wanted_count(&s->picker) > 0)
+		return false;
+	BITSET_FOREACH (i, &s->askable) {
+		const struct peer *other = &s->peers[i];
+
+		if (i != peer && !other->snubbed && bitset_has(&other->has, piece) &&
+			other->rate_bytes_per_s >= OUTRUN_TIMES * rate_bytes_per_s)
+			return true;
+	}
+	return false;
+}
+
 /* Nobody else can fill a block that is half here: whoever stops there has to go. A large run may
- * take longer on a link that has become slow. */
+ * take long on a slow link, and as long as it comes that is no offence, unless it is the end that
+ * waits for it. */
 void receiving_tick(struct swarm *s, uint32_t peer)
 {
 	struct peer *p = &s->peers[peer];
@@ -287,13 +326,19 @@ void receiving_tick(struct swarm *s, uint32_t peer)
 	if (!p->receiving)
 		return;
 	uint64_t patience_ns = p->receiving_bytes * NS_PER_S / STALL_BYTES_PER_S;
+	/* In the bytes that it will be, as rates are. */
+	uint64_t come_bytes =
+		(uint64_t)p->come_bytes * p->receiving_bytes / u64_max(p->receiving_wire_bytes, 1);
+	uint64_t rate = come_bytes * 1000 / u64_max((s->now_ns - p->receiving_ns) / NS_PER_MS, 1);
+	bool slow = rate < TRICKLE_BYTES_PER_S || outrun(s, peer, rate);
+	uint64_t since_ns = slow ? p->receiving_ns : p->coming_ns;
 
 	if (p->rate_bytes_per_s > 0)
 		patience_ns = u64_max(
 			patience_ns, 4 * NS_PER_S * p->receiving_bytes / p->rate_bytes_per_s);
 	patience_ns = u64_min(u64_max(patience_ns, STALL_MIN_NS), STALL_MAX_NS);
-	if (s->now_ns >= p->receiving_ns + patience_ns)
+	if (s->now_ns >= since_ns + patience_ns)
 		peer_offends(s, peer, "it stalled in the middle of a block");
 	else
-		wake_peer_at(s, peer, p->receiving_ns + patience_ns);
+		wake_peer_at(s, peer, since_ns + patience_ns);
 }

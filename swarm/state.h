@@ -220,7 +220,10 @@ struct peer {
 	uint32_t receiving_block;  /* the first of the run */
 	uint64_t receiving_wanted; /* bit i: the i-th block of the run is taken */
 	uint32_t receiving_bytes;  /* of the run */
+	uint32_t receiving_wire_bytes;
 	uint64_t receiving_ns;
+	uint64_t coming_ns; /* when the last part of it came */
+	uint32_t come_bytes;
 	uint64_t receiving_asked_ns; /* 0: it comes late, its request was given up */
 	uint32_t suggested[SUGGESTED_MAX];
 	uint32_t suggested_count;

@@ -220,6 +220,9 @@ static void handle_peer(struct swarm *s, const struct swarm_input *input)
 	case SWARM_IN_BLOCK:
 		block_arrived(s, peer, input->message);
 		break;
+	case SWARM_IN_BLOCK_COMING:
+		block_coming(s, peer, input->bytes_count);
+		break;
 	case SWARM_IN_BLOCK_DISCARDED:
 		block_discarded(s, peer, input->message);
 		break;

@@ -132,6 +132,8 @@ enum swarm_input_kind {
 	SWARM_IN_MESSAGE,      /* peer, message (anything but PIECE) */
 	SWARM_IN_BLOCK,	       /* peer, message (PIECE or FRAME head): its bytes are now, decoded,
 				  in the place that swarm_place_block gave */
+	SWARM_IN_BLOCK_COMING, /* peer, bytes_count: so much of a block that was placed is
+				  here. At most once a second for each */
 	SWARM_IN_BLOCK_DISCARDED,  /* peer, message: its bytes were read and thrown away */
 	SWARM_IN_BLOCK_BAD,	   /* peer, message: a frame that was placed does not decode, or one
 				      is too large to be placed */
@@ -160,6 +162,7 @@ struct swarm_input {
 	uint32_t buffer;
 	uint32_t tracker;
 	uint32_t interval_s;
+	uint32_t bytes_count;
 	uint64_t flush_id;
 	bool ok;
 	bool stale;

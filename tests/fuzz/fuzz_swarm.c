@@ -280,6 +280,11 @@ static void peer_step(struct model *m)
 		greet(m, peer);
 	else if (p->receiving && what < 56)
 		send_rest(m, peer);
+	else if (p->receiving && what < 60)
+		feed(m, &(struct swarm_input){.kind = SWARM_IN_BLOCK_COMING,
+				.peer = peer,
+				.generation = p->generation,
+				.bytes_count = draw(m, p->receiving_message.length)});
 	else if (what < 24 && !p->receiving && layer_awaited(m, peer) != PIECE_NONE)
 		say_layer(m, peer);
 	else if (what < 32 && !p->receiving)

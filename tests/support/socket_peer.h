@@ -26,7 +26,8 @@ struct seen {
 	unsigned messages;
 	unsigned blocks;
 	unsigned discarded;
-	unsigned results[3]; /* by enum output_result */
+	uint32_t coming_bytes; /* as last told */
+	unsigned results[3];   /* by enum output_result */
 	char failed[64];
 	struct peer_message last;
 	uint8_t piece[PIECE_BYTES];
@@ -92,6 +93,13 @@ static inline bool on_place(
 	return !fixture->seen.refuse;
 }
 
+static inline void on_coming(struct connection *connection, uint32_t bytes_count)
+{
+	struct fixture *fixture = connection->owner;
+
+	fixture->seen.coming_bytes = bytes_count;
+}
+
 static inline void on_block(
 	struct connection *connection, const struct peer_message *piece, bool discarded)
 {
@@ -124,6 +132,7 @@ static const struct connection_ops ops = {
 	.message = on_message,
 	.room = on_room,
 	.place = on_place,
+	.coming = on_coming,
 	.block = on_block,
 	.block_done = on_block_done,
 	.failed = on_failed,

@@ -163,6 +163,22 @@ static void a_block_nobody_asked_for_closes_it(void **state)
 	assert_null(fixture->connection);
 }
 
+static void a_block_that_takes_long_is_heard_of_meanwhile(void **state)
+{
+	struct fixture *fixture = *state;
+	uint8_t bytes[64];
+	struct peer_message block = {.id = PEER_PIECE, .index = 1, .length = PIECE_BYTES};
+	uint32_t said_bytes = 0;
+
+	peer_greets(fixture, 100);
+	peer_says(fixture, bytes, add(bytes, 0, &block), 100);
+	/* A byte at a time takes longer than the second after which it is told. */
+	for (; fixture->seen.coming_bytes == 0 && said_bytes + 1 < PIECE_BYTES; said_bytes++)
+		peer_says(fixture, bytes, 1, 1);
+	assert_int_equal(fixture->seen.coming_bytes, said_bytes);
+	assert_int_equal(fixture->seen.blocks, 0);
+}
+
 static void control_messages_overtake_blocks(void **state)
 {
 	struct fixture *fixture = *state;
@@ -286,6 +302,7 @@ int main(void)
 		CASE(offences_close_the_connection),
 		CASE(another_protocol_is_refused_at_its_first_bytes),
 		CASE(a_block_nobody_asked_for_closes_it),
+		CASE(a_block_that_takes_long_is_heard_of_meanwhile),
 		CASE(control_messages_overtake_blocks),
 		CASE(blocks_from_the_device_are_whole_and_in_order),
 		CASE(a_cancelled_block_is_not_sent_and_is_answered),

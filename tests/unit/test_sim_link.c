@@ -93,8 +93,15 @@ static void on_sent(struct sim_node *node, const struct sim_end *end, struct sim
 	heard_by(node)->sent++;
 }
 
-static const struct sim_actor actor = {on_connected, on_failed, on_accepted, on_disconnected,
-	on_block_begins, on_received, on_sent};
+static const struct sim_actor actor = {
+	.connected = on_connected,
+	.connect_failed = on_failed,
+	.accepted = on_accepted,
+	.disconnected = on_disconnected,
+	.block_begins = on_block_begins,
+	.received = on_received,
+	.block_sent = on_sent,
+};
 
 static struct sim_world *begin(void)
 {

@@ -320,6 +320,70 @@ static void blocks_may_be_as_large_as_a_piece(void **state)
 	assert_int_equal(rig_said_count(&rig, guest.peer, PEER_REQUEST), 4);
 }
 
+/* ---- a block that takes long ---- */
+
+/* The head of its first request's block comes, and a few more bytes of it every second. */
+static struct guest trickler(uint8_t number)
+{
+	struct guest guest = guest_seed(&rig, number);
+	struct peer_message piece = *rig_said(&rig, guest.peer, PEER_REQUEST, 0);
+	struct swarm_placement placement;
+
+	piece.id = PEER_PIECE;
+	assert_int_equal(
+		swarm_place_block(rig.swarm, guest.peer, guest.generation, &piece, &placement),
+		SWARM_PLACE_BUFFER);
+	return guest;
+}
+
+static void comes(struct guest guest, uint32_t seconds, uint32_t bytes_per_s)
+{
+	for (uint32_t i = 1; i <= seconds; i++) {
+		rig_pass(&rig, NS_PER_S);
+		rig_feed(&rig, &(struct swarm_input){.kind = SWARM_IN_BLOCK_COMING,
+				       .peer = guest.peer,
+				       .generation = guest.generation,
+				       .bytes_count = i * bytes_per_s});
+	}
+}
+
+static void what_keeps_coming_has_not_stalled(void **state)
+{
+	(void)state;
+	begin(8);
+	struct guest slow = trickler(2);
+
+	rig_clear(&rig);
+	comes(slow, 8, 2000);
+	assert_false(rig_disconnected(&rig, slow.peer));
+	assert_int_equal(rig_said_count(&rig, slow.peer, PEER_CANCEL), 0); /* nor is it late */
+	rig_pass(&rig, 4 * NS_PER_S);					   /* now it stops */
+	assert_true(rig_disconnected(&rig, slow.peer));
+}
+
+static void next_to_nothing_is_a_stall(void **state)
+{
+	(void)state;
+	begin(8);
+	struct guest slow = trickler(2);
+
+	comes(slow, 5, 900);
+	assert_true(rig_disconnected(&rig, slow.peer));
+}
+
+/* Nothing else is left to do, and somebody much faster has the piece. */
+static void the_end_does_not_wait_for_the_slow(void **state)
+{
+	(void)state;
+	begin(1);
+	struct guest slow = trickler(2);
+	struct guest fast = guest_seed(&rig, 3);
+
+	rig.swarm->peers[fast.peer].rate_bytes_per_s = MIB;
+	comes(slow, 5, 2000);
+	assert_true(rig_disconnected(&rig, slow.peer));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -339,6 +403,9 @@ int main(void)
 		cmocka_unit_test_teardown(
 			at_the_end_a_fast_peer_doubles_runs_and_wastes_little, end),
 		cmocka_unit_test_teardown(blocks_may_be_as_large_as_a_piece, end),
+		cmocka_unit_test_teardown(what_keeps_coming_has_not_stalled, end),
+		cmocka_unit_test_teardown(next_to_nothing_is_a_stall, end),
+		cmocka_unit_test_teardown(the_end_does_not_wait_for_the_slow, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
