@@ -22,7 +22,7 @@ static void assessed(struct swarm *s, uint32_t piece, bool absent)
 
 void piece_checking(struct swarm *s, uint32_t piece)
 {
-	s->pieces[piece].checking = true;
+	bitset_clear(&s->unassessed, piece);
 }
 
 void piece_absent(struct swarm *s, uint32_t piece, bool stale)
@@ -63,31 +63,34 @@ static bool nothing_is_there(const struct swarm *s)
 	       s->absent_bytes >= s->assessed_bytes - s->assessed_bytes / ABSENT_SHARE_MIN;
 }
 
-static bool may_guess(const struct swarm *s, uint32_t peer, uint32_t piece)
+/* The first that the peer has and nobody has looked at, from a place on and round to it again. */
+static uint32_t guess_from(const struct swarm *s, const struct peer *p, uint32_t from)
 {
-	const struct piece *p = &s->pieces[piece];
+	size_t words_count = BITSET_WORDS(s->pieces_count);
+	uint64_t mask = UINT64_MAX << from % 64;
 
-	return p->state == SWARM_PIECE_UNKNOWN && !p->zero && !p->checking &&
-	       bitset_has(&s->peers[peer].has, piece);
+	for (size_t i = 0; i <= words_count; i++) {
+		size_t at = (from / 64 + i) % words_count;
+		uint64_t both = s->unassessed.words[at] & p->has.words[at] & mask;
+
+		if (both != 0)
+			return (uint32_t)(at * 64) + (uint32_t)__builtin_ctzll(both);
+		mask = UINT64_MAX;
+	}
+	return PIECE_NONE;
 }
 
 /* The rarest of a few that the peer has, from random places on: what other nodes guess is another
  * piece. */
-static uint32_t guess(struct swarm *s, uint32_t peer)
+static uint32_t guess(struct swarm *s, const struct peer *p)
 {
 	uint32_t best = PIECE_NONE;
 
 	for (uint32_t i = 0; i < GUESSES_MAX; i++) {
-		uint32_t from = (uint32_t)rng_below(&s->rng, s->pieces_count);
-		uint32_t step = 0;
+		uint32_t piece = guess_from(s, p, (uint32_t)rng_below(&s->rng, s->pieces_count));
 
-		while (step < s->pieces_count &&
-			!may_guess(s, peer, (from + step) % s->pieces_count))
-			step++;
-		if (step == s->pieces_count)
+		if (piece == PIECE_NONE)
 			return PIECE_NONE;
-		uint32_t piece = (from + step) % s->pieces_count;
-
 		if (best == PIECE_NONE ||
 			s->picker.availability[piece] < s->picker.availability[best])
 			best = piece;
@@ -98,11 +101,14 @@ static uint32_t guess(struct swarm *s, uint32_t peer)
 /* Takes one that nobody has looked at for absent. False when there is no reason to. */
 bool assess_guess(struct swarm *s, uint32_t peer)
 {
-	if (s->assessed || s->disk_failed || !nothing_is_there(s))
-		return false;
-	uint32_t piece = guess(s, peer);
+	struct peer *p = &s->peers[peer];
 
-	if (piece == PIECE_NONE)
+	if (s->assessed || s->disk_failed || p->nothing_to_guess || !nothing_is_there(s))
+		return false;
+	uint32_t piece = guess(s, p);
+
+	p->nothing_to_guess = piece == PIECE_NONE;
+	if (p->nothing_to_guess)
 		return false;
 	piece_missing(s, piece);
 	return true;

@@ -92,9 +92,10 @@ struct swarm {
 	uint32_t zeroes_cursor;
 	uint32_t lacking_count; /* pieces that must come from peers and have not */
 	uint32_t durable_count;
-	uint64_t assessed_bytes; /* by the driver, without zero pieces */
-	uint64_t absent_bytes;	 /* of these */
-	bool content_in_hand;	 /* a piece was fetched and verified: the device may be changed */
+	struct bitset unassessed; /* nobody has looked at them; without zero pieces */
+	uint64_t assessed_bytes;  /* by the driver, without zero pieces */
+	uint64_t absent_bytes;	  /* of these */
+	bool content_in_hand;	  /* a piece was fetched and verified: the device may be changed */
 
 	uint64_t undurable_bytes; /* WRITE issued, not yet durable */
 	uint32_t undurable_count;

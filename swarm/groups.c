@@ -81,6 +81,7 @@ static bool allocate(struct swarm *s)
 	uint64_t *have = swarm_allocate(s, BITSET_WORDS(count), sizeof(uint64_t));
 	uint64_t *zeroes = swarm_allocate(s, BITSET_WORDS(count), sizeof(uint64_t));
 	uint64_t *copies = swarm_allocate(s, BITSET_WORDS(count), sizeof(uint64_t));
+	uint64_t *unassessed = swarm_allocate(s, BITSET_WORDS(count), sizeof(uint64_t));
 
 	s->pieces = swarm_allocate(s, (uint64_t)count + LISTS_COUNT, sizeof(struct piece));
 	s->picker.order = swarm_allocate(s, count, sizeof(uint32_t));
@@ -88,14 +89,15 @@ static bool allocate(struct swarm *s)
 	s->picker.availability = swarm_allocate(s, count, sizeof(uint16_t));
 	s->picker.bucket_start = swarm_allocate(s, buckets_count + 1, sizeof(uint32_t));
 	s->bitfield_bytes = swarm_allocate(s, ((uint64_t)count + 7) / 8, 1);
-	if (have == NULL || zeroes == NULL || copies == NULL || s->pieces == NULL ||
-		s->picker.order == NULL || s->picker.position == NULL ||
+	if (have == NULL || zeroes == NULL || copies == NULL || unassessed == NULL ||
+		s->pieces == NULL || s->picker.order == NULL || s->picker.position == NULL ||
 		s->picker.availability == NULL || s->picker.bucket_start == NULL ||
 		s->bitfield_bytes == NULL)
 		return false;
 	bitset_init(&s->have, have, count);
 	bitset_init(&s->zeroes_due, zeroes, count);
 	bitset_init(&s->copies_due, copies, count);
+	bitset_init(&s->unassessed, unassessed, count);
 	return true;
 }
 
@@ -117,6 +119,8 @@ bool pieces_create(struct swarm *s)
 		p->zero = zeroes != NULL && bitset_has(zeroes, i);
 		if (p->zero)
 			s->status.zero_bytes += piece_length(s, i);
+		else
+			bitset_set(&s->unassessed, i);
 	}
 	for (uint32_t i = s->pieces_count; i < s->pieces_count + LISTS_COUNT; i++)
 		s->pieces[i].list_next = s->pieces[i].list_previous = i;

@@ -5,6 +5,7 @@
 static void count_piece(struct swarm *s, struct peer *p, uint32_t piece)
 {
 	p->has_count++;
+	p->nothing_to_guess = false;
 	if (piece_lacking(s, piece))
 		p->useful_count++;
 	if (picker_wants(&s->picker, piece))
@@ -65,6 +66,7 @@ void peer_has_all(struct swarm *s, uint32_t peer)
 
 	p->have_seen = true;
 	p->all_seen = true;
+	p->nothing_to_guess = false;
 	bitset_set_all(&p->has);
 	if (s->settings.origin)
 		bitset_set_all(&p->covered);

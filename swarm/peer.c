@@ -172,6 +172,7 @@ static void let_go(struct swarm *s, uint32_t peer)
 	if (p->address_index != ADDRESS_NONE)
 		address_released(s, p->address_index, p);
 	p->address_index = ADDRESS_NONE;
+	s->work |= WORK_REQUEST; /* without it the others may be asked for more */
 }
 
 void peer_close(struct swarm *s, uint32_t peer, const char *reason)

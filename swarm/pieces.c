@@ -99,6 +99,7 @@ void piece_set_state(struct swarm *s, uint32_t piece, enum swarm_piece_state sta
 	bool was_durable = p->state == SWARM_PIECE_DURABLE;
 
 	p->state = (uint8_t)state;
+	bitset_clear(&s->unassessed, piece);
 	if (state >= SWARM_PIECE_WRITTEN)
 		bitset_set(&s->have, piece);
 	else

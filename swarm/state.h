@@ -46,8 +46,7 @@ struct piece {
 	bool doomed;  /* lost while writing: missing whatever the answer */
 	bool counted; /* in undurable_bytes */
 	bool have_queued;
-	bool checking; /* UNKNOWN, and being read by the driver */
-	bool stale;    /* the device holds something there that may be much the same */
+	bool stale; /* the device holds something there that may be much the same */
 	uint8_t layer_failures;
 	bool suspect; /* leader only: failed its hash; to be fetched from one peer */
 };
@@ -181,6 +180,7 @@ struct peer {
 	uint32_t has_count;
 	uint32_t useful_count;	  /* pieces it has that we lack */
 	uint32_t startable_count; /* of these, not begun */
+	bool nothing_to_guess;	  /* it has none of swarm.unassessed, which only get fewer */
 
 	uint32_t haves_from; /* in the log: what it was not told yet */
 

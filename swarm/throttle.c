@@ -61,6 +61,10 @@ void throttle_give_back(struct swarm *s, struct throttle *t, uint64_t bytes)
 	uint64_t paid_ns = price_ns(s, t, bytes);
 
 	t->free_ns -= u64_min(paid_ns, t->free_ns);
+	if (!t->waiting || t->due_ns <= t->free_ns)
+		return;
+	t->due_ns = t->free_ns;
+	wake_at(s, u64_max(t->due_ns, s->now_ns) + GATHER_NS);
 }
 
 /* A peer may hold a quarter of what may be outstanding: one that is slow does not hold up the

@@ -218,10 +218,25 @@ static void serve(struct swarm *s, uint32_t peer)
 	haves_idle(s, peer);
 }
 
+/* Of what was handed to the driver one block may be on its way, nobody knows how far: at least the
+ * others were never sent. */
+static void give_back_unsent(struct swarm *s, const struct peer *p)
+{
+	uint64_t unsent_bytes = 0;
+	uint32_t largest_bytes = 0;
+
+	for (uint32_t i = 0; i < p->sends_count; i++) {
+		unsent_bytes += p->sends[i].what.length;
+		largest_bytes = (uint32_t)u64_max(largest_bytes, p->sends[i].what.length);
+	}
+	throttle_give_back(s, &s->up, unsent_bytes - largest_bytes);
+}
+
 void upload_leave(struct swarm *s, uint32_t peer)
 {
 	struct peer *p = &s->peers[peer];
 
+	give_back_unsent(s, p);
 	while (p->sends_count > 0)
 		release_send(s, peer, p->sends_count - 1);
 	p->incoming_count = 0;
