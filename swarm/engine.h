@@ -65,6 +65,15 @@ struct climb {
 	uint64_t sent_bytes;
 };
 
+/* What intake.c saw when it last looked, of our own peers. */
+struct intake {
+	uint64_t progress_pieces; /* that they have, on average */
+	uint64_t answer_ns;	  /* from an offer to the first request, on average */
+	uint64_t bytes_per_s;	  /* of payload, in or out, whichever is more */
+	uint64_t looked_ns;
+	uint64_t looked_bytes;
+};
+
 struct swarm {
 	struct swarm_settings settings;
 	struct swarm_limits limits;
@@ -136,6 +145,7 @@ struct swarm {
 	struct climb climb;
 	uint64_t received_ns; /* the last block */
 	uint32_t declined_count;
+	struct intake intake;
 	bool frames_seen;     /* of anybody */
 	struct picker grants; /* origin only */
 
@@ -283,7 +293,8 @@ void requests_tick(struct swarm *s, uint32_t peer);
 
 /* intake.c */
 bool crowded(const struct swarm *s);
-uint32_t intake_suppliers(const struct swarm *s);    /* in a crowd */
+uint32_t intake_suppliers(const struct swarm *s); /* in a crowd */
+void intake_tick(struct swarm *s);
 bool intake_room(struct swarm *s, uint32_t peer);    /* for one more piece from it */
 void intake_nothing(struct swarm *s, uint32_t peer); /* it offers what is not wanted now */
 void intake_resume(struct swarm *s);

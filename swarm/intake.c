@@ -3,9 +3,11 @@
  * How many peers we take pieces from at a time. Where everybody sends to everybody at once, each
  * piece takes as many times longer as there are senders, and only then can it be passed on: the
  * larger the room, the longer until its links are full. So in a crowd each node serves a few peers
- * (slots.c) and takes from a few. An offer beyond that (UNCHOKE) is declined at once by
- * NOT_INTERESTED, so that the slot goes to somebody else; INTERESTED follows when one of the few is
- * about to be done, early enough that the answer is here in time.
+ * (slots.c) and takes from a few, at first: the more pieces there are to choose from, the more
+ * suppliers keep the link full, so there are more of them as the image fills. An offer beyond that
+ * (UNCHOKE) is declined at once by NOT_INTERESTED, so that the slot goes to somebody else;
+ * INTERESTED follows when one of the few is about to be done, early enough that the answer is here
+ * in time.
  */
 #include "swarm/engine.h"
 
@@ -13,14 +15,51 @@
 #define SUPPLIERS_MIN 2
 #define SUPPLIERS_MAX 8
 #define SUPPLY_BYTES  (256 * KIB) /* of small pieces, more are under way */
-#define LEAD_MS	      100 /* of a supplier's rate: a control message waits behind queued blocks */
-#define SILENT_NS     (2 * NS_PER_S) /* who answers nothing for so long is not counted */
+#define GROWTH_PIECES 8		  /* that the others have on average: one supplier more */
+#define GROWTH_LOST                                                                                \
+	40	      /* more for each piece that the link could carry while an offer is answered */
+#define LEAD_MS	  100 /* of a supplier's rate: a control message waits behind queued blocks */
+#define SILENT_NS (2 * NS_PER_S) /* who answers nothing for so long is not counted */
 
 uint32_t intake_suppliers(const struct swarm *s)
 {
-	uint64_t count = SUPPLY_BYTES / s->settings.piece_bytes;
+	const struct intake *in = &s->intake;
+	uint64_t first = u64_max(SUPPLY_BYTES / s->settings.piece_bytes, SUPPLIERS_MIN);
+	/* What the link could carry while an offer is answered, in pieces. */
+	uint64_t lost_bytes = in->bytes_per_s / 1000 * (in->answer_ns / NS_PER_US) / 1000;
+	uint64_t more = u64_min(in->progress_pieces / GROWTH_PIECES,
+		GROWTH_LOST * lost_bytes / s->settings.piece_bytes);
 
-	return (uint32_t)u64_min(u64_max(count, SUPPLIERS_MIN), SUPPLIERS_MAX);
+	return (uint32_t)u64_min(first + more, SUPPLIERS_MAX);
+}
+
+/* How far the others are, how long they take to answer an offer, and what passes meanwhile. */
+void intake_tick(struct swarm *s)
+{
+	struct intake *in = &s->intake;
+	uint64_t bytes = u64_max(s->status.received_bytes, s->status.sent_bytes);
+	uint64_t elapsed_ms = (s->now_ns - in->looked_ns) / NS_PER_MS;
+	uint64_t pieces = 0;
+	uint64_t answer_ns = 0;
+	uint32_t count = 0;
+	uint32_t answers_count = 0;
+
+	BITSET_FOREACH (i, &s->open) {
+		const struct peer *p = &s->peers[i];
+
+		if (!p->own || p->origin)
+			continue;
+		pieces += p->has_count;
+		count++;
+		answer_ns += p->answer_ns;
+		answers_count += p->answer_ns > 0;
+	}
+	in->progress_pieces = pieces / u64_max(count, 1);
+	in->answer_ns = answer_ns / u64_max(answers_count, 1);
+	if (elapsed_ms > 0)
+		in->bytes_per_s = (bytes - in->looked_bytes) * 1000 / elapsed_ms;
+	in->looked_ns = s->now_ns;
+	in->looked_bytes = bytes;
 }
 
 /* Racks have rules of their own. */

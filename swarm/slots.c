@@ -26,9 +26,12 @@
 #define CROWD_IDLE_FIRST_NS (100 * NS_PER_MS)
 #define CROWD_IDLE_NS	    (20 * NS_PER_MS)
 
-/* In a crowd: more than a peer takes from, since not every offer is taken. */
+/* In a crowd: more than a peer takes from, since not every offer is taken. What the origin offers
+ * nobody else has. */
 static uint32_t crowd_slots(const struct swarm *s)
 {
+	if (s->settings.origin)
+		return (uint32_t)u64_max(CROWD_SLOTS_ORIGIN, intake_suppliers(s));
 	return intake_suppliers(s) + intake_suppliers(s) / 4 + 1;
 }
 
@@ -36,8 +39,7 @@ static uint32_t crowd_slots(const struct swarm *s)
 static uint32_t slots_max(const struct swarm *s)
 {
 	if (crowded(s))
-		return (uint32_t)u64_min(s->limits.upload_slots,
-			s->settings.origin ? CROWD_SLOTS_ORIGIN : crowd_slots(s));
+		return (uint32_t)u64_min(s->limits.upload_slots, crowd_slots(s));
 	if (bitset_count(&s->interested) <= SLOTS_FOR_ALL)
 		return s->limits.upload_slots;
 	return (uint32_t)u64_min(s->climb.slots, s->limits.upload_slots);
@@ -265,6 +267,7 @@ void slots_tick(struct swarm *s)
 		c->epoch_ns = 0;
 	}
 	if (c->epoch_ns == 0) {
+		intake_tick(s);
 		c->epoch_ns = s->now_ns;
 		c->sent_bytes = s->status.sent_bytes;
 		c->wanted = false;
