@@ -186,7 +186,7 @@ void connection_close(struct connection *connection);
 /* Closes and tells the owner. */
 void connection_fail(struct connection *connection, const char *reason);
 
-/* runtime/output.c, for connection.c. */
+/* runtime/output_queue.c, for connection.c. */
 void output_release(struct connection *connection);
 
 #endif

@@ -3,20 +3,16 @@
  * What goes out on a connection. Control messages go before blocks; a block that has begun goes on
  * first. A block begins only when its first bytes are in memory, so a slow disk holds up no HAVE.
  */
-#include "runtime/connection.h"
-
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#include "runtime/memory.h"
+#include "runtime/output_private.h"
 
-#define CONTROL_BYTES_USUAL  2048
-#define BLOCKS_USUAL	     16
 #define CHUNKS_MAX	     32
 #define WRITE_BYTES_PER_CALL (256 * KIB)
 #define STALL_TIMEOUT_S	     60
-#define FINISHED_MAX	     CHUNKS_MAX
 
 /* A piece of what one sendmsg offers; block NULL: control bytes. */
 struct chunk {
@@ -35,231 +31,10 @@ struct gathered {
 	uint32_t run_used_bytes;
 };
 
-static struct output_block *block_at(struct connection_output *output, uint32_t index)
-{
-	return &output->blocks[(output->blocks_first + index) % output->blocks_capacity];
-}
-
-static bool block_begun(const struct output_block *block)
-{
-	return block->head_sent_bytes > 0;
-}
-
 static uint32_t head_bytes(const struct output_block *block)
 {
 	return block->piece.id == PEER_FRAME ? PEER_FRAME_HEAD_BYTES : PEER_PIECE_HEAD_BYTES;
 }
-
-static uint64_t block_offset(const struct connection *connection, const struct output_block *block)
-{
-	return (uint64_t)block->piece.index * connection->limits.piece_bytes + block->piece.begin;
-}
-
-void output_release(struct connection *connection)
-{
-	struct connection_output *output = &connection->output;
-
-	for (uint32_t i = 0; i < output->runs_count; i++)
-		upload_release(output->runs[i]);
-	for (uint32_t i = 0; i < output->blocks_count; i++)
-		if (block_at(output, i)->frame != NULL)
-			frame_release(block_at(output, i)->frame);
-	free(output->control);
-	free(output->blocks);
-	*output = (struct connection_output){0};
-}
-
-/* ---- queueing ---- */
-
-static uint8_t *control_reserve(struct connection *connection, uint32_t bytes_count)
-{
-	struct connection_output *output = &connection->output;
-	uint64_t wanted_bytes = (uint64_t)output->control_bytes + bytes_count;
-
-	if (wanted_bytes > connection->limits.control_bytes_max) {
-		connection->broken = "does not take its messages";
-		return NULL;
-	}
-	if (output->control_first > 0) {
-		memmove(output->control, output->control + output->control_first,
-			output->control_bytes);
-		output->control_first = 0;
-	}
-	if (wanted_bytes > output->control_capacity) {
-		uint64_t capacity = u64_max(CONTROL_BYTES_USUAL, 2 * wanted_bytes);
-
-		output->control = memory_resize(output->control, capacity);
-		output->control_capacity = (uint32_t)capacity;
-	}
-	return output->control + output->control_bytes;
-}
-
-void connection_send_handshake(
-	struct connection *connection, const struct peer_handshake *handshake)
-{
-	if (connection->state == CONNECTION_CLOSED)
-		return;
-
-	uint8_t *place = control_reserve(connection, PEER_HANDSHAKE_BYTES);
-
-	if (place == NULL)
-		return;
-	peer_handshake_write(place, handshake);
-	connection->output.control_bytes += PEER_HANDSHAKE_BYTES;
-}
-
-void connection_send(struct connection *connection, const struct peer_message *message)
-{
-	if (connection->state == CONNECTION_CLOSED)
-		return;
-
-	uint32_t bytes_max = (uint32_t)(message->bytes_count + PEER_PIECE_HEAD_BYTES + 4);
-	uint8_t *place = control_reserve(connection, bytes_max);
-
-	if (place == NULL)
-		return;
-
-	size_t bytes_count = peer_message_write(message, place, bytes_max);
-
-	if (bytes_count == 0)
-		connection->broken = "a message could not be written";
-	connection->output.control_bytes += (uint32_t)bytes_count;
-}
-
-static bool blocks_reserve(struct connection *connection)
-{
-	struct connection_output *output = &connection->output;
-
-	if (output->blocks_count < output->blocks_capacity)
-		return true;
-	if (output->blocks_capacity >= connection->limits.blocks_max)
-		return false;
-
-	uint32_t capacity = (uint32_t)u64_min(connection->limits.blocks_max,
-		u64_max(BLOCKS_USUAL, (uint64_t)output->blocks_capacity * 2));
-	struct output_block *blocks = memory_allocate(capacity, sizeof(*blocks));
-
-	for (uint32_t i = 0; i < output->blocks_count; i++)
-		blocks[i] = *block_at(output, i);
-	free(output->blocks);
-	output->blocks = blocks;
-	output->blocks_first = 0;
-	output->blocks_capacity = capacity;
-	return true;
-}
-
-static void queue_block(struct connection *connection, const struct output_block *block)
-{
-	if (connection->state != CONNECTION_CLOSED && blocks_reserve(connection)) {
-		*block_at(&connection->output, connection->output.blocks_count++) = *block;
-		return;
-	}
-	connection->broken = "asked for more than may be queued";
-	if (block->frame != NULL)
-		frame_release(block->frame);
-}
-
-void connection_send_block(
-	struct connection *connection, const struct peer_message *piece, const uint8_t *bytes)
-{
-	queue_block(connection, &(struct output_block){.piece = *piece, .bytes = bytes});
-}
-
-void connection_send_frame(
-	struct connection *connection, const struct peer_message *message, struct frame *frame)
-{
-	queue_block(connection,
-		&(struct output_block){.piece = *message, .bytes = frame->bytes, .frame = frame});
-}
-
-void connection_cancel_block(struct connection *connection, const struct peer_message *piece)
-{
-	struct connection_output *output = &connection->output;
-
-	for (uint32_t i = 0; i < output->blocks_count; i++) {
-		struct output_block *block = block_at(output, i);
-
-		if (!block->dropped && !block_begun(block) && block->piece.index == piece->index &&
-			block->piece.begin == piece->begin &&
-			block->piece.length == piece->length) {
-			block->dropped = true;
-			return;
-		}
-	}
-}
-
-/* ---- reading ahead ---- */
-
-/* Starts one read that covers what lies side by side. False when there is nothing (more) to read or
- * no room for it. */
-static bool read_ahead(struct connection *connection)
-{
-	struct connection_output *output = &connection->output;
-	uint64_t offset = 0;
-	uint32_t bytes_count = 0;
-	struct output_block *covered[UPLOAD_RUN_BYTES_MAX / 1024];
-	uint32_t covered_bytes[ARRAY_COUNT(covered)];
-	uint32_t covered_count = 0;
-	uint32_t run_bytes_max = upload_run_bytes(connection->pool->uploads);
-
-	if (output->runs_count == UPLOAD_RUNS_PER_CONNECTION)
-		return false;
-	for (uint32_t i = 0; i < output->blocks_count && covered_count < ARRAY_COUNT(covered);
-		i++) {
-		struct output_block *block = block_at(output, i);
-
-		if (block->bytes != NULL || block->dropped ||
-			block->asked_bytes == block->piece.length)
-			continue;
-
-		uint64_t from = block_offset(connection, block) + block->asked_bytes;
-
-		if (bytes_count == 0)
-			offset = from;
-		if (from != offset + bytes_count || bytes_count == run_bytes_max)
-			break;
-
-		uint32_t take_bytes = (uint32_t)u64_min(
-			block->piece.length - block->asked_bytes, run_bytes_max - bytes_count);
-
-		covered[covered_count] = block;
-		covered_bytes[covered_count++] = take_bytes;
-		bytes_count += take_bytes;
-	}
-	if (bytes_count == 0)
-		return false;
-
-	struct upload_run *run = upload_start(connection->pool->uploads, connection,
-		connection->limits.device, offset, bytes_count);
-
-	if (run == NULL)
-		return false;
-	for (uint32_t i = 0; i < covered_count; i++)
-		covered[i]->asked_bytes += covered_bytes[i];
-	output->runs[output->runs_count++] = run;
-	return true;
-}
-
-/* The blocks' next bytes in the runs have been used. */
-static void runs_use(struct connection_output *output, uint32_t bytes_count)
-{
-	while (bytes_count > 0) {
-		struct upload_run *run = output->runs[0];
-		uint32_t used_bytes =
-			(uint32_t)u64_min(bytes_count, run->bytes_count - run->used_bytes);
-
-		run->used_bytes += used_bytes;
-		bytes_count -= used_bytes;
-		if (run->used_bytes == run->bytes_count) {
-			upload_release(run);
-			output->runs_count--;
-			memmove(&output->runs[0], &output->runs[1],
-				output->runs_count * sizeof(output->runs[0]));
-		}
-	}
-}
-
-/* ---- sending ---- */
 
 static void gather(struct gathered *gathered, struct output_block *block, bool head,
 	const void *bytes, uint64_t bytes_count)
@@ -372,7 +147,7 @@ static void account(
 		} else {
 			chunk->block->taken_bytes += bytes_count;
 			if (chunk->block->bytes == NULL)
-				runs_use(output, bytes_count);
+				output_runs_use(output, bytes_count);
 		}
 	}
 	if (output->control_bytes == 0 && output->control_capacity > CONTROL_BYTES_USUAL) {
@@ -382,24 +157,6 @@ static void account(
 	}
 	if (output->control_bytes == 0)
 		output->control_first = 0;
-}
-
-/* Passes over what was read for a dropped block. False while it is still being read. */
-static bool skip_dropped(struct connection_output *output, struct output_block *block)
-{
-	while (block->taken_bytes < block->asked_bytes) {
-		struct upload_run *run = output->runs[0];
-
-		if (run->reading)
-			return false;
-
-		uint32_t skipped_bytes = (uint32_t)u64_min(block->asked_bytes - block->taken_bytes,
-			run->bytes_count - run->used_bytes);
-
-		block->taken_bytes += skipped_bytes;
-		runs_use(output, skipped_bytes);
-	}
-	return true;
 }
 
 /* Takes what is done with from the front of the queue and tells the owner. */
@@ -420,7 +177,7 @@ static void finish_blocks(struct connection *connection)
 			block->dropped = true;
 			block->unreadable = true;
 		}
-		if (block->dropped ? !skip_dropped(output, block)
+		if (block->dropped ? !output_skip_dropped(output, block)
 				   : block->taken_bytes < peer_block_wire_bytes(&block->piece))
 			return;
 
@@ -487,7 +244,7 @@ void connection_flush(struct connection *connection)
 		finish_blocks(connection);
 		if (connection->state == CONNECTION_CLOSED)
 			return;
-		while (read_ahead(connection))
+		while (output_read_ahead(connection))
 			;
 		if (calls_max-- == 0) {
 			watch_writable(connection);
