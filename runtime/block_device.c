@@ -23,6 +23,7 @@
 
 #include "lib/cleanup.h"
 #include "runtime/block_device_fd.h"
+#include "runtime/block_device_map.h"
 
 #define DIRECT_ALIGNMENT 4096
 #define CHUNK_BYTES	 MIB
@@ -32,6 +33,7 @@ struct disk {
 	int fd;
 	int fd_direct; /* -1: not available */
 	bool is_block;
+	struct disk_map map;
 	/* The kernel says once that it could not write, to whoever asks first: a reader that asks
 	 * leaves word for the next flush. */
 	pthread_mutex_t sync_lock;
@@ -64,6 +66,7 @@ static bool read_chunk_uncached(
 	if (!synced)
 		return failure_errno(failure, ERROR_DISK_FLUSH, "flushing %s before reading it",
 			disk->device.name);
+	disk_map_release(&disk->map, offset, bytes);
 	posix_fadvise(disk->fd, (off_t)offset, (off_t)bytes, POSIX_FADV_DONTNEED);
 	if (!fd_read_all(disk->fd, chunk, offset, bytes))
 		return failure_errno(failure, ERROR_DISK_READ, "reading %s back at byte %llu",
@@ -254,6 +257,15 @@ static bool disk_write_zeroes(
 	return true;
 }
 
+static uint64_t disk_at_hand(
+	struct block_device *device, uint64_t offset, uint64_t bytes, struct at_hand *where)
+{
+	struct disk *disk = disk_of(device);
+
+	*where = (struct at_hand){disk->map.bytes + offset, disk->fd, offset};
+	return disk_map_at_hand(&disk->map, offset, bytes);
+}
+
 static bool disk_flush(struct block_device *device, struct failure *failure)
 {
 	struct disk *disk = disk_of(device);
@@ -276,6 +288,7 @@ static void disk_close(struct block_device *device)
 {
 	struct disk *disk = disk_of(device);
 
+	disk_map_close(&disk->map);
 	if (disk->fd_direct >= 0)
 		close(disk->fd_direct);
 	if (disk->fd >= 0)
@@ -289,6 +302,7 @@ static const struct block_device_ops disk_ops = {
 	.write = disk_write,
 	.write_zeroes = disk_write_zeroes,
 	.hole = disk_hole,
+	.at_hand = disk_at_hand,
 	.flush = disk_flush,
 	.close = disk_close,
 };
@@ -373,6 +387,8 @@ static bool disk_open(struct disk *disk, const char *path, bool writable, uint64
 
 	if (good && writable)
 		forget_cached(disk);
+	if (good)
+		disk_map_open(&disk->map, disk->fd, disk->device.size_bytes);
 	return good;
 }
 

@@ -23,6 +23,14 @@ enum read_way {
 			thread, the loop's as well */
 };
 
+/* Bytes in the page cache. System calls may be given both, loads may not use `bytes`: where a page
+ * cannot be had, the call says EFAULT (or EIO, or that the file ends there). */
+struct at_hand {
+	const uint8_t *bytes;
+	int file;
+	uint64_t file_offset;
+};
+
 struct block_device_ops {
 	bool (*read)(struct block_device *device, void *buffer, uint64_t offset, size_t bytes,
 		enum read_way way, struct failure *failure);
@@ -34,6 +42,11 @@ struct block_device_ops {
 	/* How much from offset on is a hole, which needs no reading to be known as zeros; 0 when
 	 * that is not known. May be NULL. */
 	uint64_t (*hole)(struct block_device *device, uint64_t offset, uint64_t bytes);
+	/* Where the range lies in the page cache, and how much of it from its start; 0: it does
+	 * not, or nobody knows. Valid while the device is open. The loop's thread only. May be
+	 * NULL. */
+	uint64_t (*at_hand)(struct block_device *device, uint64_t offset, uint64_t bytes,
+		struct at_hand *where);
 	/* All writes that returned before the call are on stable storage when it returns true.
 	 * After false nothing since the last success may be believed; never retried. */
 	bool (*flush)(struct block_device *device, struct failure *failure);
@@ -89,6 +102,13 @@ static inline uint64_t block_device_hole(
 	struct block_device *device, uint64_t offset, uint64_t bytes)
 {
 	return device->ops->hole != NULL ? device->ops->hole(device, offset, bytes) : 0;
+}
+
+static inline MUST_USE uint64_t block_device_at_hand(
+	struct block_device *device, uint64_t offset, uint64_t bytes, struct at_hand *where)
+{
+	return device->ops->at_hand != NULL ? device->ops->at_hand(device, offset, bytes, where)
+					    : 0;
 }
 
 static inline MUST_USE bool block_device_flush(struct block_device *device, struct failure *failure)

@@ -200,6 +200,21 @@ static uint64_t holdback_hole(struct block_device *device, uint64_t offset, uint
 		       : 0;
 }
 
+static uint64_t holdback_at_hand(
+	struct block_device *device, uint64_t offset, uint64_t bytes, struct at_hand *where)
+{
+	struct holdback *holdback = holdback_of(device);
+	struct split split = split_range(holdback, offset, bytes);
+
+	pthread_rwlock_rdlock(&holdback->ram_lock);
+	bool committed = holdback->committed;
+
+	pthread_rwlock_unlock(&holdback->ram_lock);
+	if (!committed && split.middle_bytes < bytes)
+		return 0;
+	return block_device_at_hand(holdback->below, offset, bytes, where);
+}
+
 static bool holdback_flush(struct block_device *device, struct failure *failure)
 {
 	return block_device_flush(holdback_of(device)->below, failure);
@@ -222,6 +237,7 @@ static const struct block_device_ops holdback_ops = {
 	.write = holdback_write,
 	.write_zeroes = holdback_write_zeroes,
 	.hole = holdback_hole,
+	.at_hand = holdback_at_hand,
 	.flush = holdback_flush,
 	.close = holdback_close,
 };

@@ -92,6 +92,7 @@ struct connection_output {
 	uint32_t blocks_capacity;
 	struct upload_run *runs[UPLOAD_RUNS_PER_CONNECTION]; /* the blocks' bytes, in order */
 	uint32_t runs_count;
+	struct upload_run mapped[UPLOAD_RUNS_PER_CONNECTION]; /* theirs, of the page cache */
 };
 
 struct connection_limits {

@@ -7,8 +7,6 @@ static uint64_t block_offset(const struct connection *connection, const struct o
 	return (uint64_t)block->piece.index * connection->limits.piece_bytes + block->piece.begin;
 }
 
-/* Starts one read that covers what lies side by side. False when there is nothing (more) to read or
- * no room for it. */
 bool output_read_ahead(struct connection *connection)
 {
 	struct connection_output *output = &connection->output;
@@ -17,7 +15,6 @@ bool output_read_ahead(struct connection *connection)
 	struct output_block *covered[UPLOAD_RUN_BYTES_MAX / 1024];
 	uint32_t covered_bytes[ARRAY_COUNT(covered)];
 	uint32_t covered_count = 0;
-	uint32_t run_bytes_max = upload_run_bytes(connection->pool->uploads);
 
 	if (output->runs_count == UPLOAD_RUNS_PER_CONNECTION)
 		return false;
@@ -33,11 +30,11 @@ bool output_read_ahead(struct connection *connection)
 
 		if (bytes_count == 0)
 			offset = from;
-		if (from != offset + bytes_count || bytes_count == run_bytes_max)
+		if (from != offset + bytes_count || bytes_count == UPLOAD_MAPPED_BYTES_MAX)
 			break;
 
-		uint32_t take_bytes = (uint32_t)u64_min(
-			block->piece.length - block->asked_bytes, run_bytes_max - bytes_count);
+		uint32_t take_bytes = (uint32_t)u64_min(block->piece.length - block->asked_bytes,
+			UPLOAD_MAPPED_BYTES_MAX - bytes_count);
 
 		covered[covered_count] = block;
 		covered_bytes[covered_count++] = take_bytes;
@@ -51,8 +48,13 @@ bool output_read_ahead(struct connection *connection)
 
 	if (run == NULL)
 		return false;
-	for (uint32_t i = 0; i < covered_count; i++)
-		covered[i]->asked_bytes += covered_bytes[i];
+	bytes_count = run->bytes_count;
+	for (uint32_t i = 0; i < covered_count; i++) {
+		uint32_t asked_bytes = (uint32_t)u64_min(covered_bytes[i], bytes_count);
+
+		covered[i]->asked_bytes += asked_bytes;
+		bytes_count -= asked_bytes;
+	}
 	output->runs[output->runs_count++] = run;
 	return true;
 }

@@ -23,7 +23,7 @@ static void run_read(struct work *work)
 	struct upload_run *run = (struct upload_run *)work;
 	struct failure failure;
 
-	if (block_device_read(run->device, run->bytes, run->offset, run->bytes_count, &failure)) {
+	if (block_device_read(run->device, run->buffer, run->offset, run->bytes_count, &failure)) {
 		run->state = UPLOAD_READY;
 		return;
 	}
@@ -84,7 +84,8 @@ struct upload_pool *upload_pool_create(struct workers *disks, uint64_t memory_by
 		run->work =
 			(struct work){.run = run_read, .done = run_done, .urgency = WORK_URGENT};
 		run->pool = pool;
-		run->bytes = pool->memory + i * run_bytes;
+		run->file = -1;
+		run->bytes = run->buffer = pool->memory + i * run_bytes;
 		run->next_free = pool->free;
 		pool->free = run;
 	}
@@ -100,16 +101,39 @@ struct upload_pool *upload_pool_destroy(struct upload_pool *pool)
 	return NULL;
 }
 
-uint32_t upload_run_bytes(const struct upload_pool *pool)
+/* From where the page cache has it: nothing is copied, and no thread has to be woken. */
+static struct upload_run *mapped_run(struct connection *connection, struct block_device *device,
+	uint64_t offset, uint32_t bytes_count)
 {
-	return pool->run_bytes;
+	struct upload_run *run = connection->output.mapped;
+	struct at_hand where;
+	uint64_t found_bytes = block_device_at_hand(device, offset, bytes_count, &where);
+
+	if (found_bytes < u64_min(bytes_count, UPLOAD_MAPPED_BYTES_MIN))
+		return NULL;
+	while (run->connection != NULL)
+		run++;
+	*run = (struct upload_run){
+		.connection = connection,
+		.device = device,
+		.mapped = true,
+		.file = where.file,
+		.file_offset = where.file_offset,
+		.bytes = where.bytes,
+		.offset = offset,
+		.bytes_count = (uint32_t)found_bytes,
+	};
+	return run;
 }
 
 struct upload_run *upload_start(struct upload_pool *pool, struct connection *connection,
 	struct block_device *device, uint64_t offset, uint32_t bytes_count)
 {
-	struct upload_run *run = pool->free;
+	struct upload_run *run = mapped_run(connection, device, offset, bytes_count);
 
+	if (run != NULL)
+		return run;
+	run = pool->free;
 	if (run == NULL) {
 		if (!connection->waiting) {
 			connection->waiting = true;
@@ -123,12 +147,10 @@ struct upload_run *upload_start(struct upload_pool *pool, struct connection *con
 	run->connection = connection;
 	run->device = device;
 	run->offset = offset;
-	run->bytes_count = bytes_count;
+	run->bytes_count = (uint32_t)u64_min(bytes_count, pool->run_bytes);
 	run->used_bytes = 0;
 	run->state = UPLOAD_READY;
-	/* What the page cache has is copied here and now: it is warm when it is sent, and no thread
-	 * has to be woken. */
-	run->reading = !block_device_read_at_hand(device, run->bytes, offset, bytes_count);
+	run->reading = !block_device_read_at_hand(device, run->buffer, offset, run->bytes_count);
 	if (run->reading)
 		workers_submit(pool->disks, &run->work);
 	return run;
@@ -137,7 +159,7 @@ struct upload_run *upload_start(struct upload_pool *pool, struct connection *con
 void upload_release(struct upload_run *run)
 {
 	run->connection = NULL;
-	if (!run->reading)
+	if (!run->reading && !run->mapped)
 		pool_put(run);
 }
 

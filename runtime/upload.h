@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Reading what peers asked for from the device. Requests of one connection that lie side by side
- * are read as one run. The runs come from one pool for the whole session, so memory is bounded; a
- * connection holds at most two, and waits its turn when there are none.
+ * make one run, of which a connection holds at most two. What lies in the page cache is sent from
+ * there; what does not is read by a thread into a buffer from one pool for the whole session, so
+ * memory is bounded; a connection waits its turn when there are none.
  */
 #ifndef RUNTIME_UPLOAD_H
 #define RUNTIME_UPLOAD_H
@@ -10,6 +11,8 @@
 #include "runtime/block_device.h"
 #include "runtime/workers.h"
 
+#define UPLOAD_MAPPED_BYTES_MAX	   MIB	      /* of a run in the page cache */
+#define UPLOAD_MAPPED_BYTES_MIN	   (64 * KIB) /* unless that is all */
 #define UPLOAD_RUN_BYTES_MAX	   (256 * KIB)
 #define UPLOAD_RUN_BYTES_MIN	   (32 * KIB)
 #define UPLOAD_RUNS_WANTED	   32
@@ -25,7 +28,11 @@ struct upload_run {
 	struct upload_pool *pool;
 	struct connection *connection; /* NULL: nobody waits for it any more */
 	struct block_device *device;
-	uint8_t *bytes;
+	bool mapped; /* in the page cache; not one of the pool's */
+	int file;    /* mapped: it lies there, from file_offset on; -1: use bytes */
+	uint64_t file_offset;
+	const uint8_t *bytes; /* mapped: for system calls only */
+	uint8_t *buffer;      /* of the pool's */
 	uint64_t offset;
 	uint32_t bytes_count;
 	uint32_t used_bytes;
@@ -39,12 +46,9 @@ MUST_USE struct upload_pool *upload_pool_create(struct workers *disks, uint64_t 
 /* No run may be in use or being read. */
 struct upload_pool *upload_pool_destroy(struct upload_pool *pool);
 
-/* The most that is read at a time. */
-uint32_t upload_run_bytes(const struct upload_pool *pool);
-
-/* Starts reading, unless it is read already (not run->reading); connection_flush is called on the
- * loop when it is there. NULL when all runs are taken: then the connection is flushed once one is
- * free. */
+/* A run that begins at the offset and has at most so many bytes. It is being read (run->reading),
+ * and connection_flush is called on the loop when it is there; or there already. NULL when all
+ * buffers are taken: then the connection is flushed once one is free. */
 MUST_USE struct upload_run *upload_start(struct upload_pool *pool, struct connection *connection,
 	struct block_device *device, uint64_t offset, uint32_t bytes_count);
 void upload_release(struct upload_run *run);

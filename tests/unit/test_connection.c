@@ -264,6 +264,128 @@ static void what_cannot_be_read_is_said_and_the_rest_is_sent(void **state)
 	assert_int_equal(fixture->seen.results[OUTPUT_SENT], 1);
 }
 
+/* ---- from the page cache ---- */
+
+/* The image is in the page cache, and a block of ours from memory fills the socket, so that what is
+ * queued behind it has its run but is not sent yet. */
+static void fill_socket(struct fixture *fixture, const struct peer_message *behind, unsigned count)
+{
+	static uint8_t bytes[IMAGE_BYTES];
+	struct peer_message filler = piece_message(0, 0, PIECE_BYTES);
+	struct failure failure;
+
+	assert_true(block_device_read(fixture->device, bytes, 0, IMAGE_BYTES, &failure));
+	peer_greets(fixture, 100);
+	connection_send_block(fixture->connection, &filler, fixture->image);
+	for (unsigned i = 0; i < count; i++)
+		connection_send_block(fixture->connection, &behind[i], NULL);
+	connection_flush(fixture->connection);
+	assert_int_equal(fixture->seen.results[OUTPUT_SENT], 0);
+	assert_true(fixture->connection->output.runs_count > 0);
+	assert_true(fixture->connection->output.runs[0]->mapped);
+}
+
+#define FILLER_BYTES (13 + PIECE_BYTES)
+
+static void check_hears(struct fixture *fixture, const struct peer_message *pieces, unsigned count)
+{
+	static uint8_t heard[FILLER_BYTES + IMAGE_BYTES];
+	size_t bytes_count = FILLER_BYTES;
+	size_t at = FILLER_BYTES;
+
+	for (unsigned i = 0; i < count; i++)
+		bytes_count += 13 + pieces[i].length;
+	assert_int_equal(peer_hears(fixture, heard, bytes_count), bytes_count);
+	assert_memory_equal(heard + 13, fixture->image, PIECE_BYTES);
+	for (unsigned i = 0; i < count; i++) {
+		assert_int_equal(be32_read(heard + at), 9 + pieces[i].length);
+		assert_int_equal(be32_read(heard + at + 9), pieces[i].begin);
+		assert_memory_equal(heard + at + 13,
+			fixture->image + pieces[i].index * PIECE_BYTES + pieces[i].begin,
+			pieces[i].length);
+		at += 13 + pieces[i].length;
+	}
+	assert_int_equal(fixture->seen.results[OUTPUT_SENT], 1 + count);
+}
+
+static void what_is_cached_is_sent_from_there(void **state)
+{
+	static const struct peer_message pieces[] = {
+		{.id = PEER_PIECE, .index = 1, .begin = 5, .length = 400000},
+		{.id = PEER_PIECE, .index = 2, .begin = 16384, .length = 16384},
+		{.id = PEER_PIECE, .index = 2, .begin = 32768, .length = 16384},
+		{.id = PEER_PIECE, .index = 3, .begin = 0, .length = PIECE_BYTES}};
+
+	fill_socket(*state, pieces, ARRAY_COUNT(pieces));
+	check_hears(*state, pieces, ARRAY_COUNT(pieces));
+}
+
+static void where_sendfile_is_refused_it_is_copied(void **state)
+{
+	struct fixture *fixture = *state;
+	struct peer_message piece = piece_message(1, 0, PIECE_BYTES);
+	int refuses = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+
+	assert_true(refuses >= 0);
+	fill_socket(fixture, &piece, 1);
+	fixture->connection->output.runs[0]->file = refuses;
+	check_hears(fixture, &piece, 1);
+	close(refuses);
+}
+
+/* What the peer hears until the connection ends are right bytes, and not all of them. */
+static void a_file_cut_short_ends_a_block_that_has_begun(void **state)
+{
+	struct fixture *fixture = *state;
+	static uint8_t heard[FILLER_BYTES + 13 + PIECE_BYTES];
+	struct peer_message piece = piece_message(1, 0, PIECE_BYTES);
+
+	fill_socket(fixture, &piece, 1);
+	assert_int_equal(truncate(fixture->path, PIECE_BYTES + 131072), 0);
+	size_t got = peer_hears(fixture, heard, sizeof(heard));
+
+	assert_in_range(got, FILLER_BYTES + 13, sizeof(heard) - 1);
+	assert_memory_equal(
+		heard + FILLER_BYTES + 13, fixture->image + PIECE_BYTES, got - FILLER_BYTES - 13);
+	assert_null(fixture->connection);
+	assert_string_equal(fixture->seen.failed, "the disk cannot be read for it");
+}
+
+static void a_file_cut_short_loses_only_blocks_that_have_not_begun(void **state)
+{
+	struct fixture *fixture = *state;
+	static uint8_t heard[FILLER_BYTES + 9];
+	struct peer_message have = {.id = PEER_HAVE, .index = 5};
+	struct peer_message pieces[3];
+
+	for (uint32_t i = 0; i < ARRAY_COUNT(pieces); i++)
+		pieces[i] = piece_message(1, i * 16384, 16384);
+	fill_socket(fixture, pieces, ARRAY_COUNT(pieces));
+	assert_int_equal(truncate(fixture->path, PIECE_BYTES), 0);
+	connection_send(fixture->connection, &have);
+	assert_int_equal(peer_hears(fixture, heard, sizeof(heard)), sizeof(heard));
+	assert_int_equal(heard[FILLER_BYTES + 4], PEER_HAVE);
+	assert_non_null(fixture->connection);
+	assert_int_equal(fixture->seen.results[OUTPUT_UNREADABLE], ARRAY_COUNT(pieces));
+	assert_int_equal(fixture->connection->output.runs_count, 0);
+}
+
+static void a_cancelled_block_in_the_page_cache_is_passed_over(void **state)
+{
+	struct fixture *fixture = *state;
+	static uint8_t heard[FILLER_BYTES + 13 + 100000];
+	struct peer_message pieces[2] = {
+		piece_message(1, 0, 200000), piece_message(1, 200000, 100000)};
+
+	fill_socket(fixture, pieces, 2);
+	connection_cancel_block(fixture->connection, &pieces[0]);
+	assert_int_equal(peer_hears(fixture, heard, sizeof(heard)), sizeof(heard));
+	assert_memory_equal(
+		heard + FILLER_BYTES + 13, fixture->image + PIECE_BYTES + 200000, 100000);
+	assert_int_equal(fixture->seen.results[OUTPUT_CANCELLED], 1);
+	assert_int_equal(fixture->seen.results[OUTPUT_SENT], 2);
+}
+
 static void a_peer_that_reads_nothing_is_given_up_at_the_limit(void **state)
 {
 	struct fixture *fixture = *state;
@@ -308,6 +430,11 @@ int main(void)
 		CASE(a_cancelled_block_is_not_sent_and_is_answered),
 		cmocka_unit_test_setup_teardown(what_cannot_be_read_is_said_and_the_rest_is_sent,
 			setup_unreadable, teardown),
+		CASE(what_is_cached_is_sent_from_there),
+		CASE(where_sendfile_is_refused_it_is_copied),
+		CASE(a_file_cut_short_ends_a_block_that_has_begun),
+		CASE(a_file_cut_short_loses_only_blocks_that_have_not_begun),
+		CASE(a_cancelled_block_in_the_page_cache_is_passed_over),
 		CASE(a_peer_that_reads_nothing_is_given_up_at_the_limit),
 		CASE(more_blocks_than_may_be_queued_close_it),
 	};

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What of a device lies in the page cache, and where; and what the layers above it say of that. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "lib/rng.h"
+#include "runtime/block_device.h"
+
+#define DISK_BYTES  (8 * MIB)
+#define IMAGE_BYTES (6 * MIB + 512 * 3)
+
+static char path[] = "/tmp/swarmboot-test-XXXXXX";
+static struct failure failure;
+
+static int make_file(void **state)
+{
+	(void)state;
+	strcpy(path + strlen(path) - 6, "XXXXXX");
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	close(fd);
+	return 0;
+}
+
+static int remove_file(void **state)
+{
+	(void)state;
+	return unlink(path);
+}
+
+static struct block_device *open_file(uint64_t size_bytes)
+{
+	struct block_device *device = block_device_open(path, true, size_bytes, &failure);
+
+	if (device == NULL)
+		fail_msg("%s", failure.text);
+	return device;
+}
+
+static uint8_t *random_bytes(size_t bytes, uint64_t seed)
+{
+	uint64_t *buffer = NULL;
+	struct rng rng;
+
+	assert_int_equal(posix_memalign((void **)&buffer, 4096, (bytes + 7) / 8 * 8), 0);
+	rng_seed(&rng, seed);
+	for (size_t i = 0; i < (bytes + 7) / 8; i++)
+		buffer[i] = rng_next(&rng);
+	return (uint8_t *)buffer;
+}
+
+/* By system calls, as it is meant. */
+static void assert_lies_there(const struct at_hand *where, const uint8_t *expected, size_t bytes)
+{
+	uint8_t found[4096];
+	int ends[2];
+
+	assert_true(bytes <= sizeof(found));
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(write(ends[1], where->bytes, bytes), bytes);
+	assert_int_equal(read(ends[0], found, bytes), bytes);
+	assert_memory_equal(found, expected, bytes);
+	assert_int_equal(pread(where->file, found, bytes, (off_t)where->file_offset), bytes);
+	assert_memory_equal(found, expected, bytes);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static void what_lies_in_the_page_cache_is_found_there(void **state)
+{
+	(void)state;
+	uint8_t *in = random_bytes(3 * MIB, 1);
+	uint8_t *out = random_bytes(3 * MIB, 2);
+	struct block_device *device = open_file(DISK_BYTES);
+	struct at_hand where;
+
+	assert_true(block_device_write(device, in, 0, 3 * MIB, &failure));
+	assert_true(block_device_flush(device, &failure));
+	assert_int_equal(
+		block_device_at_hand(device, DISK_BYTES - MIB, MIB, &where), 0); /* a hole */
+	assert_true(block_device_read(device, out, 0, 3 * MIB, &failure));
+	assert_int_equal(block_device_at_hand(device, MIB + 5, MIB - 5, &where), MIB - 5);
+	assert_lies_there(&where, in + MIB + 5, 4096);
+	assert_int_equal(block_device_at_hand(device, DISK_BYTES, 1, &where), 0);
+	assert_int_equal(truncate(path, MIB + 8192), 0);
+	assert_int_equal(block_device_at_hand(device, MIB, MIB, &where), 8192);
+	block_device_close(device);
+	free(in);
+	free(out);
+}
+
+static void what_a_layer_changes_is_not_taken_from_below(void **state)
+{
+	(void)state;
+	uint8_t *in = random_bytes(IMAGE_BYTES, 1);
+	uint8_t *out = random_bytes(IMAGE_BYTES, 2);
+	struct block_device *device =
+		block_device_holdback_open(open_file(DISK_BYTES), IMAGE_BYTES, &failure);
+	struct at_hand where;
+
+	assert_non_null(device);
+	assert_true(block_device_write(device, in, 0, IMAGE_BYTES, &failure));
+	assert_true(block_device_read(device, out, 0, IMAGE_BYTES, &failure));
+	assert_int_equal(block_device_at_hand(device, 2 * MIB, 4096, &where), 4096);
+	assert_lies_there(&where, in + 2 * MIB, 4096);
+	assert_int_equal(block_device_at_hand(device, 0, 4096, &where), 0);
+	assert_int_equal(block_device_at_hand(device, MIB - 4096, 8192, &where), 0);
+	assert_int_equal(block_device_at_hand(device, IMAGE_BYTES - 4096, 4096, &where), 0);
+	assert_true(holdback_commit(device, &failure));
+	assert_true(block_device_read(device, out, 0, 4096, &failure));
+	assert_int_equal(block_device_at_hand(device, 0, 4096, &where), 4096);
+	assert_lies_there(&where, in, 4096);
+	device = block_device_faults_open(device, "read-error-at=0", &failure);
+	assert_non_null(device);
+	assert_int_equal(block_device_at_hand(device, 0, 4096, &where), 0);
+	block_device_close(device);
+	free(in);
+	free(out);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_file, remove_file)
+	const struct CMUnitTest tests[] = {
+		TEST(what_lies_in_the_page_cache_is_found_there),
+		TEST(what_a_layer_changes_is_not_taken_from_below),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
