@@ -257,13 +257,13 @@ static bool disk_write_zeroes(
 	return true;
 }
 
-static uint64_t disk_at_hand(
-	struct block_device *device, uint64_t offset, uint64_t bytes, struct at_hand *where)
+static uint64_t disk_at_hand(struct block_device *device, uint64_t offset, uint64_t bytes,
+	uint64_t touched_bytes_max, struct at_hand *where)
 {
 	struct disk *disk = disk_of(device);
 
 	*where = (struct at_hand){disk->map.bytes + offset, disk->fd, offset};
-	return disk_map_at_hand(&disk->map, offset, bytes);
+	return disk_map_at_hand(&disk->map, offset, bytes, touched_bytes_max);
 }
 
 static bool disk_flush(struct block_device *device, struct failure *failure)

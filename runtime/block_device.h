@@ -43,10 +43,11 @@ struct block_device_ops {
 	 * that is not known. May be NULL. */
 	uint64_t (*hole)(struct block_device *device, uint64_t offset, uint64_t bytes);
 	/* Where the range lies in the page cache, and how much of it from its start; 0: it does
-	 * not, or nobody knows. Valid while the device is open. The loop's thread only. May be
+	 * not, or nobody knows. Valid while the device is open. Of what is sent from there about
+	 * touched_bytes_max stay in this process's resident memory. The loop's thread only. May be
 	 * NULL. */
 	uint64_t (*at_hand)(struct block_device *device, uint64_t offset, uint64_t bytes,
-		struct at_hand *where);
+		uint64_t touched_bytes_max, struct at_hand *where);
 	/* All writes that returned before the call are on stable storage when it returns true.
 	 * After false nothing since the last success may be believed; never retried. */
 	bool (*flush)(struct block_device *device, struct failure *failure);
@@ -104,11 +105,12 @@ static inline uint64_t block_device_hole(
 	return device->ops->hole != NULL ? device->ops->hole(device, offset, bytes) : 0;
 }
 
-static inline MUST_USE uint64_t block_device_at_hand(
-	struct block_device *device, uint64_t offset, uint64_t bytes, struct at_hand *where)
+static inline MUST_USE uint64_t block_device_at_hand(struct block_device *device, uint64_t offset,
+	uint64_t bytes, uint64_t touched_bytes_max, struct at_hand *where)
 {
-	return device->ops->at_hand != NULL ? device->ops->at_hand(device, offset, bytes, where)
-					    : 0;
+	return device->ops->at_hand != NULL
+		       ? device->ops->at_hand(device, offset, bytes, touched_bytes_max, where)
+		       : 0;
 }
 
 static inline MUST_USE bool block_device_flush(struct block_device *device, struct failure *failure)

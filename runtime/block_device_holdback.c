@@ -200,8 +200,8 @@ static uint64_t holdback_hole(struct block_device *device, uint64_t offset, uint
 		       : 0;
 }
 
-static uint64_t holdback_at_hand(
-	struct block_device *device, uint64_t offset, uint64_t bytes, struct at_hand *where)
+static uint64_t holdback_at_hand(struct block_device *device, uint64_t offset, uint64_t bytes,
+	uint64_t touched_bytes_max, struct at_hand *where)
 {
 	struct holdback *holdback = holdback_of(device);
 	struct split split = split_range(holdback, offset, bytes);
@@ -212,7 +212,7 @@ static uint64_t holdback_at_hand(
 	pthread_rwlock_unlock(&holdback->ram_lock);
 	if (!committed && split.middle_bytes < bytes)
 		return 0;
-	return block_device_at_hand(holdback->below, offset, bytes, where);
+	return block_device_at_hand(holdback->below, offset, bytes, touched_bytes_max, where);
 }
 
 static bool holdback_flush(struct block_device *device, struct failure *failure)

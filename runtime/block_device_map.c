@@ -7,9 +7,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define PAGE_BYTES    ((uint64_t)4096)
-#define PAGES_A_LOOK  256
-#define TOUCHED_BYTES (4 * MIB) /* of the page cache that may count as our memory */
+#define PAGE_BYTES   ((uint64_t)4096)
+#define PAGES_A_LOOK 256
 
 /* Of a file that belongs to others and may not be written, mincore says that all of it is there. */
 static bool tells_truth(int fd)
@@ -41,7 +40,8 @@ void disk_map_close(struct disk_map *map)
 	*map = (struct disk_map){0};
 }
 
-uint64_t disk_map_at_hand(struct disk_map *map, uint64_t offset, uint64_t bytes)
+uint64_t disk_map_at_hand(
+	struct disk_map *map, uint64_t offset, uint64_t bytes, uint64_t touched_bytes_max)
 {
 	unsigned char there[PAGES_A_LOOK];
 	uint64_t start = offset / PAGE_BYTES * PAGE_BYTES;
@@ -61,7 +61,7 @@ uint64_t disk_map_at_hand(struct disk_map *map, uint64_t offset, uint64_t bytes)
 	uint64_t found_bytes = u64_min(pages_count * PAGE_BYTES, look_bytes) - (offset - start);
 
 	map->handed_bytes += found_bytes;
-	if (map->handed_bytes > TOUCHED_BYTES) {
+	if (map->handed_bytes > touched_bytes_max) {
 		disk_map_release(map, 0, map->length_bytes);
 		map->handed_bytes = found_bytes;
 	}

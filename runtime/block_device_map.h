@@ -19,8 +19,11 @@ struct disk_map {
 void disk_map_open(struct disk_map *map, int fd, uint64_t length_bytes);
 void disk_map_close(struct disk_map *map);
 
-/* How much from the offset on lies in the page cache, up to so much. The loop's thread only. */
-uint64_t disk_map_at_hand(struct disk_map *map, uint64_t offset, uint64_t bytes);
+/* How much from the offset on lies in the page cache, up to so much. What was sent from there
+ * counts as this process's memory: it is let go when it may be more than touched_bytes_max. The
+ * loop's thread only. */
+uint64_t disk_map_at_hand(
+	struct disk_map *map, uint64_t offset, uint64_t bytes, uint64_t touched_bytes_max);
 
 /* The page cache can drop the pages of that range. Any thread. */
 void disk_map_release(const struct disk_map *map, uint64_t offset, uint64_t bytes);

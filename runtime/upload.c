@@ -12,6 +12,7 @@ struct upload_pool {
 	uint8_t *memory;
 	uint32_t run_bytes;
 	uint32_t runs_count;
+	uint64_t mapped_bytes_max; /* of the page cache, resident in this process */
 	struct upload_run *free;
 	struct connection *waiting_first;
 	struct connection **waiting_last;
@@ -71,6 +72,7 @@ struct upload_pool *upload_pool_create(struct workers *disks, uint64_t memory_by
 		memory_allocate(1, sizeof(*pool) + runs_count * sizeof(pool->runs[0]));
 
 	pool->disks = disks;
+	pool->mapped_bytes_max = memory_bytes;
 	pool->run_bytes = (uint32_t)run_bytes;
 	pool->runs_count = runs_count;
 	pool->waiting_last = &pool->waiting_first;
@@ -102,12 +104,13 @@ struct upload_pool *upload_pool_destroy(struct upload_pool *pool)
 }
 
 /* From where the page cache has it: nothing is copied, and no thread has to be woken. */
-static struct upload_run *mapped_run(struct connection *connection, struct block_device *device,
-	uint64_t offset, uint32_t bytes_count)
+static struct upload_run *mapped_run(const struct upload_pool *pool, struct connection *connection,
+	struct block_device *device, uint64_t offset, uint32_t bytes_count)
 {
 	struct upload_run *run = connection->output.mapped;
 	struct at_hand where;
-	uint64_t found_bytes = block_device_at_hand(device, offset, bytes_count, &where);
+	uint64_t found_bytes =
+		block_device_at_hand(device, offset, bytes_count, pool->mapped_bytes_max, &where);
 
 	if (found_bytes < u64_min(bytes_count, UPLOAD_MAPPED_BYTES_MIN))
 		return NULL;
@@ -129,7 +132,7 @@ static struct upload_run *mapped_run(struct connection *connection, struct block
 struct upload_run *upload_start(struct upload_pool *pool, struct connection *connection,
 	struct block_device *device, uint64_t offset, uint32_t bytes_count)
 {
-	struct upload_run *run = mapped_run(connection, device, offset, bytes_count);
+	struct upload_run *run = mapped_run(pool, connection, device, offset, bytes_count);
 
 	if (run != NULL)
 		return run;
