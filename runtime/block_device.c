@@ -258,12 +258,14 @@ static bool disk_write_zeroes(
 }
 
 static uint64_t disk_at_hand(struct block_device *device, uint64_t offset, uint64_t bytes,
-	uint64_t touched_bytes_max, struct at_hand *where)
+	uint64_t touched_bytes_max, const uint8_t **where)
 {
 	struct disk *disk = disk_of(device);
+	uint64_t found_bytes = disk_map_at_hand(&disk->map, offset, bytes, touched_bytes_max);
 
-	*where = (struct at_hand){disk->map.bytes + offset, disk->fd, offset};
-	return disk_map_at_hand(&disk->map, offset, bytes, touched_bytes_max);
+	if (found_bytes > 0)
+		*where = disk->map.bytes + offset;
+	return found_bytes;
 }
 
 static bool disk_flush(struct block_device *device, struct failure *failure)

@@ -23,14 +23,6 @@ enum read_way {
 			thread, the loop's as well */
 };
 
-/* Bytes in the page cache. System calls may be given both, loads may not use `bytes`: where a page
- * cannot be had, the call says EFAULT (or EIO, or that the file ends there). */
-struct at_hand {
-	const uint8_t *bytes;
-	int file;
-	uint64_t file_offset;
-};
-
 struct block_device_ops {
 	bool (*read)(struct block_device *device, void *buffer, uint64_t offset, size_t bytes,
 		enum read_way way, struct failure *failure);
@@ -47,7 +39,7 @@ struct block_device_ops {
 	 * touched_bytes_max stay in this process's resident memory. The loop's thread only. May be
 	 * NULL. */
 	uint64_t (*at_hand)(struct block_device *device, uint64_t offset, uint64_t bytes,
-		uint64_t touched_bytes_max, struct at_hand *where);
+		uint64_t touched_bytes_max, const uint8_t **where);
 	/* All writes that returned before the call are on stable storage when it returns true.
 	 * After false nothing since the last success may be believed; never retried. */
 	bool (*flush)(struct block_device *device, struct failure *failure);
@@ -106,7 +98,7 @@ static inline uint64_t block_device_hole(
 }
 
 static inline MUST_USE uint64_t block_device_at_hand(struct block_device *device, uint64_t offset,
-	uint64_t bytes, uint64_t touched_bytes_max, struct at_hand *where)
+	uint64_t bytes, uint64_t touched_bytes_max, const uint8_t **where)
 {
 	return device->ops->at_hand != NULL
 		       ? device->ops->at_hand(device, offset, bytes, touched_bytes_max, where)

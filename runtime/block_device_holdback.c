@@ -201,7 +201,7 @@ static uint64_t holdback_hole(struct block_device *device, uint64_t offset, uint
 }
 
 static uint64_t holdback_at_hand(struct block_device *device, uint64_t offset, uint64_t bytes,
-	uint64_t touched_bytes_max, struct at_hand *where)
+	uint64_t touched_bytes_max, const uint8_t **where)
 {
 	struct holdback *holdback = holdback_of(device);
 	struct split split = split_range(holdback, offset, bytes);

@@ -4,7 +4,6 @@
  * first. A block begins only when its first bytes are in memory, so a slow disk holds up no HAVE.
  */
 #include <errno.h>
-#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -14,8 +13,6 @@
 #define CHUNKS_MAX	     32
 #define WRITE_BYTES_PER_CALL (256 * KIB)
 #define STALL_TIMEOUT_S	     60
-/* Shorter parts are copied, many in one call: a call each would cost more. */
-#define STRAIGHT_BYTES_MIN (64 * KIB)
 
 /* A piece of what one sendmsg offers; block NULL: control bytes. */
 struct chunk {
@@ -32,10 +29,6 @@ struct gathered {
 	/* How far into the runs the blocks so far reach. */
 	uint32_t run;
 	uint32_t run_used_bytes;
-	/* Then so many bytes of the last block go straight from the page cache, out of runs[run].
-	 */
-	struct output_block *straight;
-	uint32_t straight_bytes;
 };
 
 static uint32_t head_bytes(const struct output_block *block)
@@ -74,11 +67,6 @@ static bool gather_payload(
 		uint32_t here_bytes =
 			(uint32_t)u64_min(left_bytes, run->bytes_count - gathered->run_used_bytes);
 
-		if (run->file >= 0 && here_bytes >= STRAIGHT_BYTES_MIN) {
-			gathered->straight = block;
-			gathered->straight_bytes = here_bytes;
-			return false;
-		}
 		gather(gathered, block, false, run->bytes + gathered->run_used_bytes, here_bytes);
 		left_bytes -= here_bytes;
 		gathered->run_used_bytes += here_bytes;
@@ -127,7 +115,6 @@ static void gather_all(struct gathered *gathered, struct connection_output *outp
 	gathered->chunks_count = 0;
 	gathered->bytes = 0;
 	gathered->run = 0;
-	gathered->straight_bytes = 0;
 	gathered->run_used_bytes = output->runs_count > 0 ? output->runs[0]->used_bytes : 0;
 	if (output->blocks_count > 0 && block_begun(block_at(output, 0))) {
 		if (!gather_block(gathered, output, block_at(output, 0)))
@@ -215,22 +202,21 @@ static void watch_writable(struct connection *connection)
 		connection_fail(connection, "the loop cannot watch its socket");
 }
 
-/* The file was cut short, or its medium failed, after we had been told that it is there. */
-static void runs_lost(struct connection *connection, int error)
+/* The file was cut short, or its medium failed, after we had been told that it is there. False when
+ * that cannot be why. */
+static bool runs_lost(struct connection_output *output)
 {
-	struct connection_output *output = &connection->output;
+	bool lost = false;
 
-	log_warning("%s: reading for a peer from the page cache: %s",
-		connection->limits.device->name,
-		error != 0 ? strerror(error) : "it has become shorter");
-	for (uint32_t i = 0; i < output->runs_count; i++)
-		if (output->runs[i]->mapped)
-			output->runs[i]->state = UPLOAD_UNREADABLE;
-}
+	for (uint32_t i = 0; i < output->runs_count; i++) {
+		struct upload_run *run = output->runs[i];
 
-static bool runs_mapped(const struct connection_output *output)
-{
-	return output->runs_count > 0 && output->runs[0]->mapped;
+		if (!run->mapped || run->state == UPLOAD_UNREADABLE)
+			continue;
+		run->state = UPLOAD_UNREADABLE;
+		lost = true;
+	}
+	return lost;
 }
 
 /* What becomes of a call that sent nothing: whether to go on at once. */
@@ -246,58 +232,29 @@ static bool go_on(struct connection *connection, int error)
 	return false;
 }
 
-/* One sendfile of what is next in the first run. */
-static bool send_straight(struct connection *connection, const struct gathered *gathered)
-{
-	struct upload_run *run = connection->output.runs[0];
-	off_t offset = (off_t)(run->file_offset + run->used_bytes);
-	ssize_t sent_bytes =
-		sendfile(connection->descriptor, run->file, &offset, gathered->straight_bytes);
-
-	if (sent_bytes > 0) {
-		gathered->straight->taken_bytes += (uint32_t)sent_bytes;
-		output_runs_use(&connection->output, (uint32_t)sent_bytes);
-		return true;
-	}
-	if (sent_bytes == 0 || errno == EIO) {
-		runs_lost(connection, sent_bytes == 0 ? 0 : errno);
-		return true;
-	}
-	if (errno == EINVAL || errno == ENOSYS) { /* not from this file system */
-		run->file = -1;
-		return true;
-	}
-	return go_on(connection, errno);
-}
-
-/* One sendmsg, and one sendfile when that took all. False when the socket is full, there is nothing
- * to send, or it failed. */
+/* One sendmsg. False when the socket is full, there is nothing to send, or it failed. */
 static bool send_some(struct connection *connection)
 {
 	struct gathered gathered;
 
 	gather_all(&gathered, &connection->output);
-	if (gathered.chunks_count == 0 && gathered.straight_bytes == 0) {
+	if (gathered.chunks_count == 0) {
 		event_del(&connection->write_event);
 		return false;
 	}
-	if (gathered.chunks_count > 0) {
-		struct msghdr message = {
-			.msg_iov = gathered.places, .msg_iovlen = gathered.chunks_count};
-		ssize_t sent_bytes = sendmsg(connection->descriptor, &message,
-			MSG_NOSIGNAL | (gathered.straight_bytes > 0 ? MSG_MORE : 0));
 
-		if (sent_bytes < 0 && errno == EFAULT && runs_mapped(&connection->output)) {
-			runs_lost(connection, errno);
-			return true;
-		}
-		if (sent_bytes < 0)
-			return go_on(connection, errno);
-		account(&connection->output, &gathered, (uint64_t)sent_bytes);
-		if ((uint64_t)sent_bytes < gathered.bytes)
-			return true;
+	struct msghdr message = {.msg_iov = gathered.places, .msg_iovlen = gathered.chunks_count};
+	ssize_t sent_bytes = sendmsg(connection->descriptor, &message, MSG_NOSIGNAL);
+
+	if (sent_bytes < 0 && errno == EFAULT && runs_lost(&connection->output)) {
+		log_warning("%s: what was in the page cache cannot be read any more",
+			connection->limits.device->name);
+		return true;
 	}
-	return gathered.straight_bytes == 0 || send_straight(connection, &gathered);
+	if (sent_bytes < 0)
+		return go_on(connection, errno);
+	account(&connection->output, &gathered, (uint64_t)sent_bytes);
+	return true;
 }
 
 void connection_flush(struct connection *connection)

@@ -86,7 +86,6 @@ struct upload_pool *upload_pool_create(struct workers *disks, uint64_t memory_by
 		run->work =
 			(struct work){.run = run_read, .done = run_done, .urgency = WORK_URGENT};
 		run->pool = pool;
-		run->file = -1;
 		run->bytes = run->buffer = pool->memory + i * run_bytes;
 		run->next_free = pool->free;
 		pool->free = run;
@@ -108,9 +107,9 @@ static struct upload_run *mapped_run(const struct upload_pool *pool, struct conn
 	struct block_device *device, uint64_t offset, uint32_t bytes_count)
 {
 	struct upload_run *run = connection->output.mapped;
-	struct at_hand where;
+	const uint8_t *bytes = NULL;
 	uint64_t found_bytes =
-		block_device_at_hand(device, offset, bytes_count, pool->mapped_bytes_max, &where);
+		block_device_at_hand(device, offset, bytes_count, pool->mapped_bytes_max, &bytes);
 
 	if (found_bytes < u64_min(bytes_count, UPLOAD_MAPPED_BYTES_MIN))
 		return NULL;
@@ -120,9 +119,7 @@ static struct upload_run *mapped_run(const struct upload_pool *pool, struct conn
 		.connection = connection,
 		.device = device,
 		.mapped = true,
-		.file = where.file,
-		.file_offset = where.file_offset,
-		.bytes = where.bytes,
+		.bytes = bytes,
 		.offset = offset,
 		.bytes_count = (uint32_t)found_bytes,
 	};

@@ -28,9 +28,7 @@ struct upload_run {
 	struct upload_pool *pool;
 	struct connection *connection; /* NULL: nobody waits for it any more */
 	struct block_device *device;
-	bool mapped; /* in the page cache; not one of the pool's */
-	int file;    /* mapped: it lies there, from file_offset on; -1: use bytes */
-	uint64_t file_offset;
+	bool mapped;	      /* in the page cache; not one of the pool's */
 	const uint8_t *bytes; /* mapped: for system calls only */
 	uint8_t *buffer;      /* of the pool's */
 	uint64_t offset;

@@ -320,19 +320,6 @@ static void what_is_cached_is_sent_from_there(void **state)
 	check_hears(*state, pieces, ARRAY_COUNT(pieces));
 }
 
-static void where_sendfile_is_refused_it_is_copied(void **state)
-{
-	struct fixture *fixture = *state;
-	struct peer_message piece = piece_message(1, 0, PIECE_BYTES);
-	int refuses = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
-
-	assert_true(refuses >= 0);
-	fill_socket(fixture, &piece, 1);
-	fixture->connection->output.runs[0]->file = refuses;
-	check_hears(fixture, &piece, 1);
-	close(refuses);
-}
-
 /* What the peer hears until the connection ends are right bytes, and not all of them. */
 static void a_file_cut_short_ends_a_block_that_has_begun(void **state)
 {
@@ -431,7 +418,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_cannot_be_read_is_said_and_the_rest_is_sent,
 			setup_unreadable, teardown),
 		CASE(what_is_cached_is_sent_from_there),
-		CASE(where_sendfile_is_refused_it_is_copied),
 		CASE(a_file_cut_short_ends_a_block_that_has_begun),
 		CASE(a_file_cut_short_loses_only_blocks_that_have_not_begun),
 		CASE(a_cancelled_block_in_the_page_cache_is_passed_over),
