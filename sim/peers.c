@@ -1,163 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The scripts of the bad peers. */
-#include "sim/peers.h"
+#include "sim/peers_words.h"
 
 #include <stdlib.h>
 
 #include "sim/tracker.h"
 #include "wire/peer_leaves.h"
 
-#define SAY_EVERY_NS	(50 * NS_PER_MS) /* garbage and greed */
-#define RECONNECT_NS	(2 * NS_PER_S)
-#define GREEDY_REQUESTS 64
-#define GARBAGE_BYTES	200
-
-struct bad_peer {
-	enum sim_bad_peer kind;
-	uint32_t lie_one_in;
-	struct rng rng;
-};
+#define RECONNECT_NS (2 * NS_PER_S)
 
 const char *sim_bad_peer_name(enum sim_bad_peer kind)
 {
 	static const char *const names[] = {"liar", "staller", "half-block", "empty-handed",
-		"vanisher", "garbage", "greedy", "silent", "frame-liar", "leaves-liar"};
+		"vanisher", "garbage", "greedy", "silent", "frame-liar", "leaves-liar", "idler",
+		"miser", "claimer"};
 
 	return names[kind];
-}
-
-static struct bad_peer *script_of(struct sim_node *node)
-{
-	return node->script;
-}
-
-static void say(struct sim_node *node, uint32_t slot, const struct peer_message *words)
-{
-	struct sim_message *message = sim_message_create(SIM_CONTROL, words->bytes_count, 0);
-
-	message->message = *words;
-	if (words->bytes_count > 0)
-		memcpy(message->payload, words->bytes, words->bytes_count);
-	message->message.bytes = message->payload;
-	message->wire_bytes = PEER_PIECE_HEAD_BYTES + words->bytes_count;
-	sim_send(node->slots[slot].connection, node->slots[slot].end, message);
-}
-
-static void say_id(struct sim_node *node, uint32_t slot, enum peer_message_id id)
-{
-	struct peer_message words = {.id = id};
-
-	say(node, slot, &words);
-}
-
-static struct sim_message *make_data(
-	struct sim_node *node, const struct peer_message *request, bool wrong)
-{
-	const struct sim_image *image = &node->world->image;
-	uint32_t first = (uint32_t)(request->begin / image->granule_bytes);
-	uint32_t marks = (uint32_t)u64_min(u64_div_up(request->length, image->granule_bytes),
-		image->granules_per_piece - u64_min(first, image->granules_per_piece));
-	struct sim_message *message = sim_message_create(SIM_BLOCK, 0, marks);
-
-	message->message = *request;
-	message->message.id = PEER_PIECE;
-	message->wire_bytes = (uint64_t)PEER_PIECE_HEAD_BYTES + request->length;
-	for (uint32_t i = 0; i < marks; i++)
-		message->marks[i] =
-			image->marks[request->index * image->granules_per_piece + first + i];
-	if (wrong && marks > 0)
-		message->marks[rng_below(&script_of(node)->rng, marks)] =
-			sim_wrong_mark(node->world);
-	return message;
-}
-
-static void send_data(
-	struct sim_node *node, uint32_t slot, const struct peer_message *request, bool wrong)
-{
-	sim_send(node->slots[slot].connection, node->slots[slot].end,
-		make_data(node, request, wrong));
-}
-
-/* A lie is in what the frame holds or in the frame itself. */
-static void send_frame(struct sim_node *node, uint32_t slot, const struct peer_message *request)
-{
-	struct bad_peer *script = script_of(node);
-	bool lie = rng_below(&script->rng, script->lie_one_in) == 0;
-	bool undecodable = lie && rng_below(&script->rng, 2) == 0;
-	struct sim_message *message = make_data(node, request, lie && !undecodable);
-
-	message->message.id = PEER_FRAME;
-	message->message.frame_bytes = request->length / 2;
-	message->wire_bytes = (uint64_t)PEER_FRAME_HEAD_BYTES + message->message.frame_bytes;
-	message->bad_frame = undecodable;
-	sim_send(node->slots[slot].connection, node->slots[slot].end, message);
-}
-
-/* ---- garbage and greed: unasked words, again and again ---- */
-
-static uint32_t odd_number(struct rng *rng, uint32_t sensible_max)
-{
-	switch (rng_below(rng, 4)) {
-	case 0:
-		return UINT32_MAX - (uint32_t)rng_below(rng, 3);
-	case 1:
-		return (uint32_t)rng_next(rng);
-	default:
-		return (uint32_t)rng_below(rng, (uint64_t)sensible_max + 2);
-	}
-}
-
-static void say_garbage(struct sim_node *node, uint32_t slot)
-{
-	static const enum peer_message_id ids[] = {PEER_CHOKE, PEER_UNCHOKE, PEER_INTERESTED,
-		PEER_NOT_INTERESTED, PEER_HAVE, PEER_BITFIELD, PEER_REQUEST, PEER_CANCEL, PEER_PORT,
-		PEER_SUGGEST, PEER_HAVE_ALL, PEER_HAVE_NONE, PEER_REJECT, PEER_ALLOWED_FAST,
-		PEER_EXTENDED, PEER_KEEP_ALIVE, PEER_PIECE};
-	struct rng *rng = &script_of(node)->rng;
-	const struct sim_image *image = &node->world->image;
-	uint8_t bytes[GARBAGE_BYTES];
-	struct peer_message words = {
-		.id = ids[rng_below(rng, ARRAY_COUNT(ids))],
-		.index = odd_number(rng, image->pieces_count),
-		.begin = odd_number(rng, image->piece_bytes),
-		.length = odd_number(rng, (uint32_t)PEER_BLOCK_BYTES),
-		.extended_id = (uint8_t)rng_below(rng, 4),
-	};
-
-	if (words.id == PEER_PIECE) {
-		/* The frame's length is bounded by the receiver's parser, its sense is not. */
-		words.length = (uint32_t)rng_below(rng, PEER_REQUEST_BYTES_MAX) + 1;
-		words.index = (uint32_t)rng_below(rng, image->pieces_count);
-		send_data(node, slot, &words, true);
-		return;
-	}
-	if (words.id == PEER_BITFIELD || words.id == PEER_EXTENDED) {
-		for (size_t i = 0; i < sizeof(bytes); i++)
-			bytes[i] = (uint8_t)rng_next(rng);
-		words.bytes = bytes;
-		words.bytes_count = (size_t)rng_below(rng, sizeof(bytes));
-		if (words.id == PEER_BITFIELD && rng_below(rng, 2) == 0)
-			words.bytes_count =
-				u64_min(sizeof(bytes), u64_div_up(image->pieces_count, 8));
-	}
-	say(node, slot, &words);
-}
-
-static void say_greedy(struct sim_node *node, uint32_t slot)
-{
-	const struct sim_image *image = &node->world->image;
-	struct rng *rng = &script_of(node)->rng;
-
-	say_id(node, slot, PEER_INTERESTED);
-	for (uint32_t i = 0; i < GREEDY_REQUESTS; i++) {
-		struct peer_message request = {.id = PEER_REQUEST,
-			.index = (uint32_t)rng_below(rng, image->pieces_count),
-			.begin = (uint32_t)(rng_below(rng, image->granules_per_piece) *
-					    image->granule_bytes),
-			.length = (uint32_t)image->granule_bytes};
-
-		say(node, slot, &request);
-	}
 }
 
 static void speak_round(struct sim_world *world, void *context, uint64_t life)
@@ -167,14 +25,10 @@ static void speak_round(struct sim_world *world, void *context, uint64_t life)
 	if (node->life != life)
 		return;
 	for (uint32_t i = 0; i < node->slots_count; i++) {
-		if (node->slots[i].connection == NULL)
-			continue;
-		if (script_of(node)->kind == SIM_PEER_GARBAGE)
-			say_garbage(node, i);
-		else
-			say_greedy(node, i);
+		if (node->slots[i].connection != NULL)
+			sim_bad_speak(node, i);
 	}
-	sim_schedule(world, world->now_ns + SAY_EVERY_NS, speak_round, node, life);
+	sim_schedule(world, world->now_ns + sim_bad_speaks_every_ns(node), speak_round, node, life);
 }
 
 /* ---- connections ---- */
@@ -226,52 +80,35 @@ static void start(struct sim_world *world, void *context, uint64_t unused)
 	sim_node_boot(node);
 	sim_tracker_register(node);
 	connect_round(world, node, node->life);
-	if (script_of(node)->kind == SIM_PEER_GARBAGE || script_of(node)->kind == SIM_PEER_GREEDY)
+	if (sim_bad_speaks_every_ns(node) > 0)
 		speak_round(world, node, node->life);
-}
-
-static bool speaks_extensions(struct sim_node *node)
-{
-	return script_of(node)->kind == SIM_PEER_FRAME_LIAR ||
-	       script_of(node)->kind == SIM_PEER_LEAVES_LIAR;
-}
-
-/* One of ours, as it says. */
-static void say_extended(struct sim_node *node, uint32_t slot)
-{
-	struct peer_extended_handshake handshake = {
-		.request_bytes_max = (uint32_t)PEER_REQUEST_BYTES_MAX,
-		.id_frame = script_of(node)->kind == SIM_PEER_FRAME_LIAR ? PEER_EXTENSION_FRAME : 0,
-		.id_leaves =
-			script_of(node)->kind == SIM_PEER_LEAVES_LIAR ? PEER_EXTENSION_LEAVES : 0};
-	uint8_t bytes[GARBAGE_BYTES];
-	struct peer_message words = {.id = PEER_EXTENDED,
-		.bytes = bytes,
-		.bytes_count = peer_extended_handshake_write(&handshake, bytes, sizeof(bytes))};
-
-	say(node, slot, &words);
 }
 
 static void greet(struct sim_node *node, uint32_t slot)
 {
 	struct sim_message *message;
 
-	if (script_of(node)->kind == SIM_PEER_SILENT)
+	if (sim_bad_script(node)->kind == SIM_PEER_SILENT)
 		return;
 	message = sim_message_create(SIM_HANDSHAKE, 0, 0);
 	message->wire_bytes = PEER_HANDSHAKE_BYTES;
 	/* Fast extension, but no extension protocol: like many an old client. */
 	message->handshake->reserved[7] = 0x04;
-	if (speaks_extensions(node))
+	if (sim_bad_speaks_extensions(node))
 		message->handshake->reserved[5] = 0x10;
 	memset(message->handshake->infohash, 'i', sizeof(message->handshake->infohash));
 	snprintf((char *)message->handshake->peer_id, PEER_ID_BYTES, "-XX0001-%011u", node->number);
 	sim_send(node->slots[slot].connection, node->slots[slot].end, message);
-	say_id(node, slot,
-		script_of(node)->kind == SIM_PEER_GREEDY ? PEER_HAVE_NONE : PEER_HAVE_ALL);
-	if (speaks_extensions(node))
-		say_extended(node, slot);
-	say_id(node, slot, PEER_UNCHOKE);
+	enum sim_bad_peer kind = sim_bad_script(node)->kind;
+	bool empty = kind == SIM_PEER_GREEDY || kind == SIM_PEER_IDLER || kind == SIM_PEER_CLAIMER;
+
+	sim_bad_say_id(node, slot, empty ? PEER_HAVE_NONE : PEER_HAVE_ALL);
+	if (sim_bad_speaks_extensions(node))
+		sim_bad_say_extended(node, slot);
+	if (kind == SIM_PEER_IDLER)
+		sim_bad_say_id(node, slot, PEER_INTERESTED);
+	if (!sim_bad_is_member(node))
+		sim_bad_say_id(node, slot, PEER_UNCHOKE);
 }
 
 static void bad_connected(struct sim_node *node, uint32_t slot, uint32_t generation)
@@ -320,34 +157,35 @@ static void answer_request(struct sim_node *node, uint32_t slot, const struct pe
 {
 	struct sim_connection *connection = node->slots[slot].connection;
 	struct sim_stream *stream = &connection->streams[node->slots[slot].end];
-	struct bad_peer *script = script_of(node);
+	struct bad_peer *script = sim_bad_script(node);
 	struct peer_message reject = *request;
 
 	switch (script->kind) {
 	case SIM_PEER_LIAR:
-		send_data(node, slot, request, rng_below(&script->rng, script->lie_one_in) == 0);
+		sim_bad_send_data(
+			node, slot, request, rng_below(&script->rng, script->lie_one_in) == 0);
 		break;
 	case SIM_PEER_FRAME_LIAR:
-		send_frame(node, slot, request);
+		sim_bad_send_frame(node, slot, request);
 		break;
 	case SIM_PEER_LEAVES_LIAR:
-		send_data(node, slot, request, false);
+		sim_bad_send_data(node, slot, request, false);
 		break;
 	case SIM_PEER_HALF_BLOCK:
 		if (stream->stall_offset == UINT64_MAX)
 			stream->stall_offset = stream->sent_offset + request->length / 2;
-		send_data(node, slot, request, false);
+		sim_bad_send_data(node, slot, request, false);
 		break;
 	case SIM_PEER_EMPTY_HANDED:
 		reject.id = PEER_REJECT;
-		say(node, slot, &reject);
+		sim_bad_say(node, slot, &reject);
 		break;
 	case SIM_PEER_VANISHER:
 		sim_close(connection, node->slots[slot].end);
 		break;
 	case SIM_PEER_GARBAGE:
 		if (rng_below(&script->rng, 2) == 0)
-			send_data(node, slot, request, true);
+			sim_bad_send_data(node, slot, request, true);
 		break;
 	default:
 		break;
@@ -360,7 +198,7 @@ static void answer_extended(
 {
 	struct peer_leaves asked;
 
-	if (script_of(node)->kind != SIM_PEER_LEAVES_LIAR ||
+	if (sim_bad_script(node)->kind != SIM_PEER_LEAVES_LIAR ||
 		message->extended_id != PEER_EXTENSION_LEAVES ||
 		!peer_leaves_parse(&asked, message->bytes, message->bytes_count) ||
 		asked.kind != PEER_LEAVES_ASK)
@@ -374,9 +212,9 @@ static void answer_extended(
 		.bytes_count = bytes_count};
 
 	for (size_t i = 0; i < bytes_count; i++)
-		bytes[i] = (uint8_t)rng_next(&script_of(node)->rng);
+		bytes[i] = (uint8_t)rng_next(&sim_bad_script(node)->rng);
 	peer_leaves_write_head(bytes, PEER_LEAVES_LAYER, asked.piece);
-	say(node, slot, &words);
+	sim_bad_say(node, slot, &words);
 	free(bytes);
 }
 

@@ -77,9 +77,21 @@ uint32_t sim_room(
  * set here. All boot at time 0. */
 void sim_racked(struct sim_world *world, uint32_t racks_count, uint32_t nodes_per_rack,
 	uint64_t uplink_bytes_per_s, const struct sim_node_traits *traits);
+#define SIM_RACKED_BYTES_PER_S (25 * 1000 * 1000 / 8) /* of sim_racked_traits' links */
+/* A usual machine with links as thin as the uplinks. */
+void sim_racked_traits(struct sim_node_traits *traits);
+/* An image of 64 MiB, and four such racks of eight. */
+void sim_racked_usual(struct sim_world *world, uint64_t uplink_bytes_per_s);
+/* Machines of one rack, or of none. */
+void sim_racked_machines(struct sim_world *world, uint32_t rack, uint32_t count,
+	const struct sim_node_traits *traits);
 /* The machines alone, in racks that are there. */
 void sim_racked_add(struct sim_world *world, uint32_t racks_count, uint32_t nodes_per_rack,
 	const struct sim_node_traits *traits);
+/* To watch with, in sim_racked_usual: an importer of the second rack ends when it has a third of
+ * the image, one of the third rack at two thirds. They need not finish. */
+void sim_racked_importers_expect_nothing(struct sim_world *world);
+void sim_racked_importers_end(struct sim_world *world, void (*end)(struct sim_node *node));
 /* "uplinks": bytes of blocks that went into racks, in percent of the image. */
 void sim_judge_uplinks(struct sim_world *world, uint64_t percent_max);
 

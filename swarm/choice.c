@@ -55,6 +55,7 @@ void peer_suggested(struct swarm *s, uint32_t peer, uint32_t piece)
 	if (!p->origin || p->suggested_count == SUGGESTED_MAX || !bitset_has(&p->has, piece))
 		return;
 	p->suggested[p->suggested_count++] = piece;
+	p->suggested_ns = s->now_ns;
 	rack_granted(s, p, piece);
 	refill(s, peer);
 }

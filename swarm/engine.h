@@ -374,6 +374,9 @@ void racks_tick(struct swarm *s);
 /* imports.c */
 uint32_t rack_places_count(const struct swarm *s, uint32_t level, uint32_t piece);
 bool rack_is_ours(const struct swarm *s, uint32_t level, uint32_t piece);
+void rack_set_importer(struct swarm *s, uint32_t level, uint32_t piece, uint16_t importer);
+void rack_lapse(struct swarm *s, uint32_t level, uint32_t piece);
+void rack_fulfilled(struct swarm *s, uint32_t peer, uint32_t level, uint32_t piece);
 uint32_t rack_find_overdue(struct swarm *s, uint32_t level);
 bool rack_window_open(const struct swarm *s);
 bool rack_may_take(const struct swarm *s, const struct peer *p, uint32_t piece);
@@ -381,13 +384,19 @@ uint32_t rack_choose(struct swarm *s, const struct peer *p);
 void rack_begins(struct swarm *s, const struct peer *p, uint32_t piece);
 void rack_arrived(struct swarm *s, const struct peer *from);
 void rack_others_begin(struct swarm *s, uint32_t peer, uint32_t level, uint32_t piece);
+
+/* lending.c */
+void lending_comes(struct swarm *s, struct peer *p);
+void lending_takes(struct swarm *s, struct peer *p, uint32_t bytes);
+void lending_gains(struct swarm *s, struct peer *p);
 bool rack_origin_grants(struct swarm *s, const struct peer *p);
+bool rack_courts(const struct swarm *s, const struct peer *origin);
 
 /* links.c */
 void links_count(const struct swarm *s, struct links *links);
 bool link_wanted(const struct swarm *s, const struct links *links, const struct known_address *a);
 bool links_open(const struct swarm *s);
-void link_told(struct swarm *s, const struct peer_address *address);
+void links_told(struct swarm *s, const struct peer_address *addresses, uint32_t count);
 void link_introduced(struct swarm *s, uint32_t peer);
 
 /* roster.c */

@@ -35,6 +35,7 @@ void peer_has(struct swarm *s, uint32_t peer, uint32_t piece)
 	count_piece(s, p, piece);
 	if (s->settings.origin)
 		origin_piece_has(s, peer, piece);
+	lending_gains(s, p);
 	rack_has(s, peer, piece);
 	peer_update_interest(s, peer);
 	refill(s, peer);

@@ -11,13 +11,15 @@
  */
 #include "swarm/engine.h"
 
-#define PATIENCE_MIN_NS	 NS_PER_S
-#define PATIENCE_MAX_NS	 (15 * NS_PER_S)
-#define ORIGIN_WAIT_NS	 (2 * NS_PER_S) /* for its own rack to show up */
-#define PLACES_MAX	 32
-#define CANDIDATES_MAX	 128
-#define WINDOW_BYTES_MIN (64 * KIB) /* asked for outside, not yet here */
-#define WINDOW_NS	 (200 * NS_PER_MS)
+#define PATIENCE_MIN_NS	  NS_PER_S
+#define PATIENCE_MAX_NS	  (15 * NS_PER_S)
+#define PLACES_MAX	  32
+#define CLAIMS_MAX	  3  /* a piece is left to others so often, whoever they are */
+#define CLAIMS_OPEN_MAX	  64 /* to one of them at a time */
+#define CLAIMS_LAPSED_MAX 8  /* more than that of its pieces did not come: it is not believed */
+#define CANDIDATES_MAX	  128
+#define WINDOW_BYTES_MIN  (64 * KIB) /* asked for outside, not yet here */
+#define WINDOW_NS	  (200 * NS_PER_MS)
 
 static uint64_t weight(uint64_t key, uint32_t piece)
 {
@@ -40,6 +42,47 @@ static bool is_member(const struct peer *p, uint32_t level)
 }
 
 /* ---- within our place ---- */
+
+void rack_set_importer(struct swarm *s, uint32_t at, uint32_t piece, uint16_t importer)
+{
+	struct level *level = &s->racks.levels[at];
+	uint16_t before = level->importer[piece];
+
+	if (before < s->limits.peers_max && (level->claims[piece] & CLAIM_LAPSED) == 0)
+		s->peers[before].claims_open--;
+	level->claims[piece] &= (uint8_t)~CLAIM_LAPSED;
+	if (importer < s->limits.peers_max)
+		s->peers[importer].claims_open++;
+	level->importer[piece] = importer;
+}
+
+static bool is_overdue(const struct level *level, const struct swarm *s, uint32_t piece)
+{
+	return rack_waited_ns(s, level->begun_ms[piece]) >= patience_ns(level->import_ns);
+}
+
+/* What was left to another has not come in time. */
+void rack_lapse(struct swarm *s, uint32_t at, uint32_t piece)
+{
+	struct level *level = &s->racks.levels[at];
+	uint16_t importer = level->importer[piece];
+
+	if (importer >= s->limits.peers_max || (level->claims[piece] & CLAIM_LAPSED) != 0 ||
+		!is_overdue(level, s, piece))
+		return;
+	level->claims[piece] |= CLAIM_LAPSED;
+	s->peers[importer].claims_open--;
+	s->peers[importer].claims_lapsed++;
+}
+
+/* Who said it has the piece. */
+void rack_fulfilled(struct swarm *s, uint32_t peer, uint32_t at, uint32_t piece)
+{
+	struct peer *p = &s->peers[peer];
+
+	if (s->racks.levels[at].importer[piece] == peer && p->claims_lapsed > 0)
+		p->claims_lapsed--;
+}
 
 /* Members that come before us for the piece and may still see to it. */
 static uint32_t members_before(const struct swarm *s, uint32_t at, uint32_t piece)
@@ -65,8 +108,7 @@ static bool others_import(const struct swarm *s, uint32_t at, uint32_t piece)
 	uint16_t importer = level->importer[piece];
 
 	return importer != IMPORTER_NONE && importer != IMPORTER_SELF &&
-	       is_member(&s->peers[importer], at) &&
-	       rack_waited_ns(s, level->begun_ms[piece]) < patience_ns(level->import_ns);
+	       is_member(&s->peers[importer], at) && !is_overdue(level, s, piece);
 }
 
 /* ---- among the places ---- */
@@ -81,6 +123,13 @@ static bool seen_before(uint64_t *places, uint32_t *count, uint64_t place)
 	return false;
 }
 
+/* Who has the piece out there, and may be expected to give it. */
+static bool is_holder(const struct peer *p, uint32_t at, uint32_t piece)
+{
+	return p->state == PEER_OPEN && p->distance == at + 1 && p->given_up_ns == 0 &&
+	       bitset_has(&p->has, piece);
+}
+
 uint32_t rack_places_count(const struct swarm *s, uint32_t at, uint32_t piece)
 {
 	uint64_t places[PLACES_MAX];
@@ -89,7 +138,7 @@ uint32_t rack_places_count(const struct swarm *s, uint32_t at, uint32_t piece)
 	for (uint32_t i = 0; i < s->peers_top && count < 2; i++) {
 		const struct peer *p = &s->peers[i];
 
-		if (p->state == PEER_OPEN && p->distance == at + 1 && bitset_has(&p->has, piece))
+		if (is_holder(p, at, piece))
 			(void)seen_before(places, &count, p->places[at]);
 	}
 	return count;
@@ -107,7 +156,7 @@ static uint32_t places_before(const struct swarm *s, uint32_t at, uint32_t piece
 		const struct peer *p = &s->peers[i];
 
 		/* The holder's place comes out as one that does not count. */
-		if (p->state == PEER_OPEN && p->distance == at + 1 && bitset_has(&p->has, piece))
+		if (is_holder(p, at, piece))
 			(void)seen_before(places, &places_count, p->places[at]);
 	}
 	for (uint32_t i = 0; i < s->peers_top; i++) {
@@ -194,8 +243,7 @@ static bool better_elsewhere(
 
 	return level->origin_place != 0 && p->places[at] == level->origin_place &&
 	       bitset_has(&level->spread, piece) &&
-	       (level->importer[piece] != IMPORTER_SELF ||
-		       rack_waited_ns(s, level->begun_ms[piece]) < patience_ns(level->import_ns));
+	       (level->importer[piece] != IMPORTER_SELF || !is_overdue(level, s, piece));
 }
 
 bool rack_may_take(const struct swarm *s, const struct peer *p, uint32_t piece)
@@ -242,7 +290,7 @@ void rack_begins(struct swarm *s, const struct peer *p, uint32_t piece)
 		return;
 	struct level *level = &racks->levels[p->distance - 1];
 
-	level->importer[piece] = IMPORTER_SELF;
+	rack_set_importer(s, p->distance - 1, piece, IMPORTER_SELF);
 	level->begun_ms[piece] = rack_now_ms(s);
 	if (racks->said_count == IMPORTS_SAID_MAX)
 		return; /* the others find out when they see that we have it */
@@ -260,43 +308,35 @@ void rack_arrived(struct swarm *s, const struct peer *from)
 			refill(s, i);
 }
 
-/* Who is in our rack or site and imports the piece itself. We give way unless we come first. */
-void rack_others_begin(struct swarm *s, uint32_t peer, uint32_t at, uint32_t piece)
+/* Whether a word is worth waiting for. Saying it again buys no time; whoever they are, others get a
+ * piece a few times only; and who lets pieces lapse is left no more of them. */
+static bool is_heeded(const struct swarm *s, uint32_t peer, uint32_t at, uint32_t piece)
 {
 	const struct peer *p = &s->peers[peer];
+	const struct level *level = &s->racks.levels[at];
 
-	if (at >= LEVELS_COUNT || !s->racks.levels[at].active || p->distance > at)
+	if (!bitset_has(&level->waiting, piece) || level->importer[piece] == peer ||
+		(level->claims[piece] & ~CLAIM_LAPSED) >= CLAIMS_MAX)
+		return false;
+	if (level->importer[piece] == IMPORTER_SELF &&
+		weight(s->racks.member, piece) > weight(p->member, piece))
+		return false; /* we come first */
+	return p->claims_open < CLAIMS_OPEN_MAX && p->claims_lapsed < CLAIMS_LAPSED_MAX;
+}
+
+/* Who is in our rack or site and imports the piece itself. */
+void rack_others_begin(struct swarm *s, uint32_t peer, uint32_t at, uint32_t piece)
+{
+	struct peer *p = &s->peers[peer];
+
+	if (at >= LEVELS_COUNT || !s->racks.levels[at].active || !is_member(p, at) ||
+		!is_heeded(s, peer, at, piece))
 		return;
 	struct level *level = &s->racks.levels[at];
 
-	if (!bitset_has(&level->waiting, piece) ||
-		(level->importer[piece] == IMPORTER_SELF &&
-			weight(s->racks.member, piece) > weight(p->member, piece)))
-		return;
-	level->importer[piece] = (uint16_t)peer;
+	p->news_ns = s->now_ns;
+	rack_set_importer(s, at, piece, (uint16_t)peer);
 	level->begun_ms[piece] = rack_now_ms(s);
+	level->claims[piece]++;
 	rack_judge(s, at, piece);
-}
-
-/* ---- what an origin gives away ---- */
-
-/* To the machines of its own rack as long as there are any that lack something: from there on it
- * crosses each uplink once. An origin that is alone where it is gives to all, a moment later. */
-bool rack_origin_grants(struct swarm *s, const struct peer *p)
-{
-	const struct racks *racks = &s->racks;
-
-	if (!racks->active || p->distance == 0)
-		return true;
-	for (uint32_t i = 0; i < s->peers_top; i++) {
-		const struct peer *other = &s->peers[i];
-
-		if (other->state == PEER_OPEN && other->own && other->distance < p->distance &&
-			other->has_count < s->pieces_count)
-			return false;
-	}
-	if (s->now_ns >= racks->first_ns + ORIGIN_WAIT_NS)
-		return true;
-	wake_at(s, racks->first_ns + ORIGIN_WAIT_NS);
-	return false;
 }

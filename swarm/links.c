@@ -9,7 +9,8 @@
 #define PLACES_LINKED	8  /* other places at a time */
 #define LINKS_ELSEWHERE 24 /* in all of them together */
 #define LINKS_MIN	3  /* in each */
-#define NUMBERS_SPARE	6  /* for those who come of themselves and may be of our rack */
+#define HEARSAY_MAX	ROSTER_MEMBERS_MAX
+#define NUMBERS_SPARE	6 /* for those who come of themselves and may be of our rack */
 
 static uint64_t group_of(const uint64_t places[static LEVELS_COUNT])
 {
@@ -86,16 +87,27 @@ bool links_open(const struct swarm *s)
 	return s->peers_used_count < most;
 }
 
-/* A member of our rack says that this one is there too. */
-void link_told(struct swarm *s, const struct peer_address *address)
+static void told_of(struct swarm *s, const struct peer_address *address)
 {
 	uint32_t index = address_add(s, address);
 
 	if (index == ADDRESS_NONE || s->addresses[index].told)
 		return;
-	s->addresses[index].told = true;
+	s->addresses[index].told = s->addresses[index].hearsay = true;
 	for (uint32_t i = 0; i < LEVELS_COUNT; i++)
 		s->addresses[index].places[i] = s->racks.levels[i].place;
+}
+
+/* A member of our rack says that these are there too. No more at a time than a rack may be, until
+ * they were tried: the book has room for others. */
+void links_told(struct swarm *s, const struct peer_address *addresses, uint32_t count)
+{
+	uint32_t untried_count = 0;
+
+	for (uint32_t i = 0; i < s->addresses_count; i++)
+		untried_count += s->addresses[i].hearsay && s->addresses[i].failures == 0;
+	for (uint32_t i = 0; i < count && untried_count + i < HEARSAY_MAX; i++)
+		told_of(s, &addresses[i]);
 }
 
 /* It has said where it is: more than enough of there has to go, so that our own rack has room. What
@@ -109,6 +121,7 @@ void link_introduced(struct swarm *s, uint32_t peer)
 		struct known_address *a = &s->addresses[p->address_index];
 
 		a->told = true;
+		a->hearsay = false;
 		memcpy(a->places, p->places, sizeof(a->places));
 	}
 	if (!s->racks.active || p->origin || is_ours(s, p->places))

@@ -3,6 +3,9 @@
 #include "swarm/engine.h"
 
 #define IDLE_BITFIELDS_MAX 32
+#define INTRODUCTIONS_MAX  32
+#define TAKEN_BACK_MIN	   1024
+#define TAKEN_BACK_TIMES   4 /* each piece, on average */
 
 static void choked(struct swarm *s, uint32_t peer)
 {
@@ -78,6 +81,10 @@ static void extended_handshake(struct swarm *s, uint32_t peer, const struct peer
 		peer_offends(s, peer, "an extended handshake that cannot be read");
 		return;
 	}
+	if (++p->introductions_count > INTRODUCTIONS_MAX) {
+		peer_offends(s, peer, "it introduces itself without end");
+		return;
+	}
 	p->own = handshake.request_bytes_max > 0;
 	p->origin = handshake.origin;
 	if (p->origin)
@@ -118,6 +125,21 @@ static void told_haves(struct swarm *s, uint32_t peer, const struct peer_message
 		peer_has(s, peer, pieces[i]);
 }
 
+/* Each costs a look at all of our rack: who has and has not, again and again, is let go. */
+static void told_donthave(struct swarm *s, uint32_t peer, uint32_t piece)
+{
+	struct peer *p = &s->peers[peer];
+	uint64_t most = (uint64_t)s->pieces_count * TAKEN_BACK_TIMES;
+
+	if (piece >= s->pieces_count)
+		peer_offends(s, peer, "a piece that does not exist");
+	else if (bitset_has(&p->has, piece) &&
+		 ++p->taken_back_count > u64_max(most, TAKEN_BACK_MIN))
+		peer_offends(s, peer, "it takes back more than there is");
+	else
+		peer_has_not(s, peer, piece);
+}
+
 static void told_extended(struct swarm *s, uint32_t peer, const struct peer_message *message)
 {
 	if (message->extended_id == 0) {
@@ -125,12 +147,7 @@ static void told_extended(struct swarm *s, uint32_t peer, const struct peer_mess
 	} else if (message->extended_id == PEER_EXTENSION_ROSTER) {
 		roster_told(s, peer, message);
 	} else if (message->extended_id == PEER_EXTENSION_DONTHAVE && message->bytes_count == 4) {
-		uint32_t piece = be32_read(message->bytes);
-
-		if (piece < s->pieces_count)
-			peer_has_not(s, peer, piece);
-		else
-			peer_offends(s, peer, "a piece that does not exist");
+		told_donthave(s, peer, be32_read(message->bytes));
 	} else if (message->extended_id == PEER_EXTENSION_HAVES) {
 		told_haves(s, peer, message);
 	} else if (message->extended_id == PEER_EXTENSION_LEAVES) {

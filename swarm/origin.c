@@ -11,6 +11,7 @@
 #define OPEN_PIECES_MIN	 2
 #define OPEN_BYTES_MIN	 MIB
 #define GRANT_TIMEOUT_NS (20 * NS_PER_S)
+#define LAPSE_NS	 (60 * NS_PER_S) /* who let a grant lapse gets no other for so long */
 
 bool origin_create(struct swarm *s)
 {
@@ -64,6 +65,11 @@ void origin_piece_has(struct swarm *s, uint32_t peer, uint32_t piece)
 	s->work |= WORK_UPLOAD;
 }
 
+static bool is_open(const struct swarm *s, const struct grant *grant)
+{
+	return grant->requested_bytes < piece_length(s, grant->piece);
+}
+
 void origin_requested(struct swarm *s, uint32_t peer, uint32_t piece, uint32_t length)
 {
 	struct peer *p = &s->peers[peer];
@@ -73,6 +79,8 @@ void origin_requested(struct swarm *s, uint32_t peer, uint32_t piece, uint32_t l
 
 		if (grant->piece != piece)
 			continue;
+		if (!is_open(s, grant))
+			return; /* asking again wins no time */
 		grant->requested_bytes += length;
 		grant->given_ns = s->now_ns;
 		return;
@@ -94,16 +102,13 @@ void origin_tick(struct swarm *s, uint32_t peer)
 	for (uint32_t i = p->grants_count; i-- > 0;) {
 		uint64_t due_ns = p->grants[i].given_ns + GRANT_TIMEOUT_NS;
 
-		if (s->now_ns >= due_ns)
+		if (s->now_ns >= due_ns) {
+			p->grants_from_ns = s->now_ns + LAPSE_NS;
 			take_back(s, p, i);
-		else
+		} else {
 			wake_peer_at(s, peer, due_ns);
+		}
 	}
-}
-
-static bool is_open(const struct swarm *s, const struct grant *grant)
-{
-	return grant->requested_bytes < piece_length(s, grant->piece);
 }
 
 /* What it did not ask for yet goes to others; the rest is with it, or on the way. */
@@ -149,7 +154,7 @@ void origin_suggest(struct swarm *s, uint32_t peer)
 	struct peer *p = &s->peers[peer];
 
 	if (!s->settings.origin || s->seeds_count > 0 || !p->own || !p->fast || !p->unchoked ||
-		!rack_origin_grants(s, p))
+		s->now_ns < p->grants_from_ns || !rack_origin_grants(s, p))
 		return;
 	while (origin_has_unsent(s) && p->grants_count < SUGGESTED_MAX && !enough_open(s, p)) {
 		uint32_t piece = picker_rarest(&s->grants, &p->covered, true);

@@ -325,6 +325,7 @@ void peer_update_interest(struct swarm *s, uint32_t peer)
 	send_plain(s, peer, interested ? PEER_INTERESTED : PEER_NOT_INTERESTED);
 	if (!interested)
 		return;
+	p->interested_ns = s->now_ns;
 	refill(s, peer);
 	wake_peer_at(s, peer, s->now_ns + ORIGIN_LOOK_NS);
 }

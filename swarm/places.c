@@ -38,8 +38,9 @@ static bool level_create(struct swarm *s, struct level *level)
 	level->since_ms = swarm_allocate(s, s->pieces_count, sizeof(uint32_t));
 	level->begun_ms = swarm_allocate(s, s->pieces_count, sizeof(uint32_t));
 	level->importer = swarm_allocate(s, s->pieces_count, sizeof(uint16_t));
+	level->claims = swarm_allocate(s, s->pieces_count, sizeof(uint8_t));
 	if (memory == NULL || level->since_ms == NULL || level->begun_ms == NULL ||
-		level->importer == NULL)
+		level->importer == NULL || level->claims == NULL)
 		return false;
 	for (size_t i = 0; i < ARRAY_COUNT(sets); i++)
 		bitset_init(sets[i], memory + i * words, s->pieces_count);
@@ -129,10 +130,15 @@ void rack_introduced(
 	struct racks *racks = &s->racks;
 	struct peer *p = &s->peers[peer];
 
+	p->id_roster = handshake->id_roster;
+	if (p->member != 0) { /* said once for all; whether it is an origin may change */
+		racks_recount(s);
+		return;
+	}
 	places_of(p->places, handshake->rack, handshake->site);
 	p->member = key_of(KEY_START, p->id, PEER_ID_BYTES);
-	p->id_roster = handshake->id_roster;
 	p->news_ns = s->now_ns;
+	lending_comes(s, p);
 	if (racks->first_ns == 0)
 		racks->first_ns = s->now_ns;
 	if (!racks->active)
@@ -161,7 +167,7 @@ void rack_peer_left(struct swarm *s, uint32_t peer)
 
 		for (uint32_t piece = 0; level->active && piece < s->pieces_count; piece++)
 			if (level->importer[piece] == peer)
-				level->importer[piece] = IMPORTER_NONE;
+				rack_set_importer(s, i, piece, IMPORTER_NONE);
 	}
 	racks_recount(s);
 }

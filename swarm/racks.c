@@ -5,11 +5,14 @@
  */
 #include "swarm/engine.h"
 
-#define TICK_NS	   (100 * NS_PER_MS)
-#define STARVED_NS (20 * NS_PER_S)
-#define SILENT_NS  (5 * NS_PER_S) /* a member that chokes us and says nothing gives nothing */
-#define LINGER_NS  NS_PER_S	  /* interest stays for the next piece */
-#define JUDGED_MAX 512		  /* pieces looked at in one tick */
+#define TICK_NS	    (100 * NS_PER_MS)
+#define STARVED_NS  (20 * NS_PER_S)
+#define SILENT_NS   (5 * NS_PER_S)  /* a member that chokes us and says nothing gives nothing */
+#define HELD_NS	    (10 * NS_PER_S) /* nor does one that chokes us so long, and nothing comes */
+#define IDLE_NS	    (5 * NS_PER_S)
+#define HELD_MAX_NS (20 * NS_PER_S) /* even if something comes */
+#define LINGER_NS   NS_PER_S	    /* interest stays for the next piece */
+#define JUDGED_MAX  512		    /* pieces looked at in one tick */
 
 void racks_recount(struct swarm *s)
 {
@@ -79,7 +82,7 @@ static void stop_waiting(struct swarm *s, uint32_t at, uint32_t piece)
 		smooth(&level->import_ns, rack_waited_ns(s, level->begun_ms[piece]));
 	set_importable(s, at, piece, false);
 	bitset_clear(&level->waiting, piece);
-	level->importer[piece] = IMPORTER_NONE;
+	rack_set_importer(s, at, piece, IMPORTER_NONE);
 }
 
 void rack_judge(struct swarm *s, uint32_t at, uint32_t piece)
@@ -118,20 +121,24 @@ void rack_has(struct swarm *s, uint32_t peer, uint32_t piece)
 {
 	struct peer *p = &s->peers[peer];
 
-	p->news_ns = s->now_ns;
 	for (uint32_t i = 0; i < LEVELS_COUNT; i++) {
 		struct level *level = &s->racks.levels[i];
 
 		if (!level->active || p->distance > i + 1)
 			continue;
+		if (p->distance <= i && p->left_out)
+			continue;
 		if (p->distance <= i) {
+			rack_fulfilled(s, peer, i, piece);
 			bitset_set(&level->inside, piece);
 			stop_waiting(s, i, piece);
 			continue;
 		}
-		bitset_set(&level->outside, piece);
 		if (!s->racks.due && bitset_has(&level->importable, piece))
 			p->importable_count++;
+		if (p->given_up_ns != 0)
+			continue;
+		bitset_set(&level->outside, piece);
 		if (!bitset_has(&level->inside, piece) && piece_lacking(s, piece) &&
 			!bitset_has(&level->waiting, piece))
 			begin_waiting(s, level, piece);
@@ -142,7 +149,7 @@ void rack_has(struct swarm *s, uint32_t peer, uint32_t piece)
 
 static void take_over(struct swarm *s, uint32_t at, uint32_t piece)
 {
-	s->racks.levels[at].importer[piece] = IMPORTER_SELF;
+	rack_set_importer(s, at, piece, IMPORTER_SELF);
 	s->racks.levels[at].begun_ms[piece] = rack_now_ms(s);
 	set_importable(s, at, piece, true);
 }
@@ -186,7 +193,8 @@ static void find_holdings(struct swarm *s, uint32_t at)
 			level->origin_place = p->places[at];
 		if (p->distance <= at && !p->near_alone && !p->left_out && !s->racks.starved)
 			join(&level->inside, &p->has);
-		else if (p->distance == at + 1 && (!p->origin || s->racks.starved))
+		else if (p->distance == at + 1 &&
+			 ((!p->origin && p->given_up_ns == 0) || s->racks.starved))
 			join(&level->outside, &p->has);
 	}
 }
@@ -258,12 +266,28 @@ bool racks_work(struct swarm *s)
 
 /* ---- time ---- */
 
-static bool is_left_out(const struct swarm *s, const struct peer *p)
+/* It keeps us choked, whatever it says, and we get nothing elsewhere, or it goes on for very long.
+ * Members wait long for each other where links are slow, but not while nothing comes at all. */
+static bool holds_us_up(const struct swarm *s, const struct peer *p)
+{
+	uint64_t gave_ns = u64_max(p->interested_ns, p->receiving_ns);
+
+	return p->am_interested && p->peer_choking && s->now_ns >= gave_ns + HELD_NS &&
+	       (s->now_ns >= s->received_ns + IDLE_NS ||
+		       s->now_ns >= u64_max(gave_ns, p->news_ns) + HELD_MAX_NS);
+}
+
+/* Given up once, it comes back by giving something: unchoking alone is a word like any other. */
+static bool is_left_out(const struct swarm *s, struct peer *p)
 {
 	bool silent = p->am_interested && p->peer_choking &&
 		      s->now_ns >= u64_max(p->received_ns, p->importable_ns) + SILENT_NS;
 
-	return p->snubbed || silent;
+	if (p->given_up_ns != 0 && p->receiving_ns > p->given_up_ns)
+		p->given_up_ns = 0;
+	else if (p->given_up_ns == 0 && holds_us_up(s, p))
+		p->given_up_ns = s->now_ns;
+	return p->snubbed || silent || p->given_up_ns != 0;
 }
 
 static void look_around(struct swarm *s)
@@ -279,10 +303,11 @@ static void look_around(struct swarm *s)
 
 		if (p->state != PEER_OPEN)
 			continue;
-		if (is_left_out(s, p) != p->left_out ||
-			(p->origin && rack_alone(s, p) != p->near_alone))
+		bool left_out = is_left_out(s, p);
+
+		if (left_out != p->left_out || (p->origin && rack_alone(s, p) != p->near_alone))
 			racks_recount(s);
-		p->left_out = is_left_out(s, p);
+		p->left_out = left_out;
 		if (p->distance > 0)
 			peer_update_interest(s, i);
 	}
@@ -300,6 +325,7 @@ static void look_at_waiting(struct swarm *s, uint32_t at)
 		level->cursor = piece == BITSET_NONE ? 0 : piece + 1;
 		if (piece == BITSET_NONE)
 			break;
+		rack_lapse(s, at, piece);
 		rack_judge(s, at, piece);
 	}
 	if (bitset_next_set(&level->importable, 0) != BITSET_NONE)
@@ -333,6 +359,8 @@ bool rack_useful(const struct swarm *s, const struct peer *p)
 {
 	if (p->distance == 0)
 		return p->useful_count > 0;
+	if (p->origin && rack_courts(s, p))
+		return true;
 	if (p->origin && p->suggested_count == 0 && p->requests_count == 0 && !s->racks.starved)
 		return false;
 	return p->importable_count > 0 || (p->am_interested && p->useful_count > 0 &&

@@ -20,6 +20,7 @@ enum { LEVEL_RACK, LEVEL_SITE, LEVELS_COUNT };
 #define IMPORTER_NONE	 UINT16_MAX
 #define IMPORTER_SELF	 (UINT16_MAX - 1)
 #define IMPORTS_SAID_MAX 64
+#define CLAIM_LAPSED	 0x80 /* in claims: who had it let the time pass */
 
 struct level {
 	bool active;
@@ -33,6 +34,7 @@ struct level {
 	uint32_t *since_ms;	  /* when it began to wait */
 	uint32_t *begun_ms;	  /* when its import began */
 	uint16_t *importer;	  /* who imports it: a peer, ourselves, nobody */
+	uint8_t *claims;	  /* how often it was left to others who said they import it */
 	uint32_t cursor;	  /* in waiting */
 	uint64_t settled_ns;	  /* nobody new for a moment: from then on we import */
 	uint64_t import_ns;	  /* what an import takes, smoothed */

@@ -2,6 +2,9 @@
 /* What the members of a rack or a site tell each other: who imports what, and who there is. */
 #include "swarm/engine.h"
 
+#define IMPORTS_PER_PIECE_MAX 4
+#define IMPORTS_MIN	      1024
+
 static bool listens(const struct swarm *s, uint32_t peer, uint32_t level)
 {
 	const struct peer *p = &s->peers[peer];
@@ -67,6 +70,28 @@ void roster_fill(struct swarm *s, struct peer_message *message)
 		peer_roster_write(&roster, s->extended_bytes, sizeof(s->extended_bytes));
 }
 
+static void told_import(struct swarm *s, uint32_t peer, const struct peer_roster *roster)
+{
+	struct peer *p = &s->peers[peer];
+	uint64_t most = (uint64_t)s->pieces_count * LEVELS_COUNT * IMPORTS_PER_PIECE_MAX;
+
+	if (++p->claims_said > u64_max(most, IMPORTS_MIN))
+		peer_offends(s, peer, "it imports more than there is");
+	else if (roster->piece < s->pieces_count)
+		rack_others_begin(s, peer, roster->level, roster->piece);
+}
+
+/* Said once, to welcome us; what comes later is not looked at. */
+static void told_members(struct swarm *s, uint32_t peer, const struct peer_roster *roster)
+{
+	struct peer *p = &s->peers[peer];
+
+	if (p->distance > 0 || p->member == 0 || p->roster_told)
+		return;
+	p->roster_told = true;
+	links_told(s, roster->members, roster->members_count);
+}
+
 void roster_told(struct swarm *s, uint32_t peer, const struct peer_message *message)
 {
 	struct peer_roster roster;
@@ -75,9 +100,8 @@ void roster_told(struct swarm *s, uint32_t peer, const struct peer_message *mess
 		peer_offends(s, peer, "a roster that cannot be read");
 		return;
 	}
-	s->peers[peer].news_ns = s->now_ns;
-	if (roster.kind == ROSTER_IMPORTING && roster.piece < s->pieces_count)
-		rack_others_begin(s, peer, roster.level, roster.piece);
-	for (uint32_t i = 0; s->peers[peer].distance == 0 && i < roster.members_count; i++)
-		link_told(s, &roster.members[i]);
+	if (roster.kind == ROSTER_IMPORTING)
+		told_import(s, peer, &roster);
+	else if (roster.kind == ROSTER_MEMBERS)
+		told_members(s, peer, &roster);
 }

@@ -192,8 +192,20 @@ struct peer {
 	uint32_t importable_count; /* pieces that we would take from it though it is far */
 	uint8_t id_roster;
 	uint8_t distance;
-	bool near_alone; /* an origin elsewhere that serves everybody */
-	bool left_out;	 /* it cannot be relied on to pass on what it has */
+	bool near_alone;	/* an origin elsewhere that serves everybody */
+	bool left_out;		/* it cannot be relied on to pass on what it has */
+	uint32_t claims_open;	/* pieces that we leave to it because it said it imports them */
+	uint32_t claims_lapsed; /* of such pieces, how many did not come in time */
+	uint32_t claims_said;
+	uint32_t taken_back_count; /* pieces that it had, as it said, and has no more */
+	uint32_t introductions_count;
+	bool roster_told;
+	uint64_t given_up_ns;	  /* it held us up, and has given nothing since; 0: it has not */
+	uint64_t interested_ns;	  /* since when we are */
+	uint64_t suggested_ns;	  /* the origin last suggested something */
+	uint64_t taking_until_ns; /* it takes what we send, and others elsewhere wait for it */
+	uint64_t taken_bytes;	  /* by it since it last had one more piece than ever */
+	uint32_t has_most_count;
 
 	/* What we asked it for. A ring, oldest first. */
 	struct request *requests;
@@ -248,6 +260,7 @@ struct peer {
 	struct bitset covered; /* origin only: pieces it has or that are granted to it */
 	struct grant grants[SUGGESTED_MAX];
 	uint32_t grants_count;
+	uint64_t grants_from_ns; /* none before: it let one lapse and took nothing since */
 };
 
 /* ---- addresses ---- */
@@ -260,6 +273,7 @@ struct known_address {
 	uint64_t next_try_ns;
 	uint64_t places[2]; /* where it is, once it was told */
 	bool told;
+	bool hearsay; /* only others said where it is */
 	bool self;
 };
 

@@ -38,7 +38,7 @@ struct swarm;
 
 #define SWARM_BUFFER_NONE	    UINT32_MAX
 #define SWARM_PEER_NONE		    UINT32_MAX
-#define SWARM_PLACE_BYTES_PER_PIECE 11
+#define SWARM_PLACE_BYTES_PER_PIECE 12
 
 struct swarm_limits {
 	uint32_t peers_max;		/* connections, <= 1024; default 64 */

@@ -139,6 +139,7 @@ void upload_sent(struct swarm *s, uint32_t peer, const struct peer_message *mess
 	p->useful |= ok;
 	if (ok) {
 		p->block_sent_ns = s->now_ns;
+		lending_takes(s, p, message->length);
 		s->status.sent_bytes += message->length;
 		s->status.sent_wire_bytes += peer_block_wire_bytes(message);
 		throttle_give_back(s, &s->up, frame_saved_bytes(message));

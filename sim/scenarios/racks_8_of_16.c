@@ -2,17 +2,13 @@
 /* Eight racks of sixteen: more nodes than one can be connected to. */
 #include "sim/scenario.h"
 
-#define RATE_BYTES_PER_S (25 * 1000 * 1000 / 8)
-
 static void build(struct sim_world *world)
 {
 	struct sim_node_traits traits;
 
 	sim_image_make(world, 64 * MIB, 256 * KIB, 0, 0);
-	sim_node_traits_default(&traits);
-	traits.up_bytes_per_s = RATE_BYTES_PER_S;
-	traits.down_bytes_per_s = RATE_BYTES_PER_S;
-	sim_racked(world, 8, 16, 2 * RATE_BYTES_PER_S, &traits);
+	sim_racked_traits(&traits);
+	sim_racked(world, 8, 16, 2 * SIM_RACKED_BYTES_PER_S, &traits);
 }
 
 static void judge(struct sim_world *world)

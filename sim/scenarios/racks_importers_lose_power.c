@@ -2,36 +2,15 @@
 /* The same without a word: nobody is told, and connections to them hang for 20 s. */
 #include "sim/scenario.h"
 
-#define RATE_BYTES_PER_S (25 * 1000 * 1000 / 8)
-
-#define FIRST_VICTIM  10
-#define SECOND_VICTIM 20
-
 static void build(struct sim_world *world)
 {
-	struct sim_node_traits traits;
-
-	sim_image_make(world, 64 * MIB, 256 * KIB, 0, 0);
-	sim_node_traits_default(&traits);
-	traits.up_bytes_per_s = RATE_BYTES_PER_S;
-	traits.down_bytes_per_s = RATE_BYTES_PER_S;
-	sim_racked(world, 4, 8, RATE_BYTES_PER_S, &traits);
-	world->nodes[FIRST_VICTIM]->traits.expect = SIM_EXPECT_NOTHING;
-	world->nodes[SECOND_VICTIM]->traits.expect = SIM_EXPECT_NOTHING;
-}
-
-static void kill_at(struct sim_world *world, uint32_t victim, uint64_t durable_bytes)
-{
-	struct sim_node *node = world->nodes[victim];
-
-	if (node->state != SIM_OFF && sim_durable_bytes(node) >= durable_bytes)
-		sim_node_power_cut(node);
+	sim_racked_usual(world, SIM_RACKED_BYTES_PER_S);
+	sim_racked_importers_expect_nothing(world);
 }
 
 static void watch(struct sim_world *world)
 {
-	kill_at(world, FIRST_VICTIM, world->image.length_bytes / 3);
-	kill_at(world, SECOND_VICTIM, world->image.length_bytes / 3 * 2);
+	sim_racked_importers_end(world, sim_node_power_cut);
 }
 
 static void judge(struct sim_world *world)

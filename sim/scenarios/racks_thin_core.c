@@ -5,17 +5,9 @@
  */
 #include "sim/scenario.h"
 
-#define RATE_BYTES_PER_S (25 * 1000 * 1000 / 8)
-
 static void build(struct sim_world *world)
 {
-	struct sim_node_traits traits;
-
-	sim_image_make(world, 64 * MIB, 256 * KIB, 0, 0);
-	sim_node_traits_default(&traits);
-	traits.up_bytes_per_s = RATE_BYTES_PER_S;
-	traits.down_bytes_per_s = RATE_BYTES_PER_S;
-	sim_racked(world, 4, 8, RATE_BYTES_PER_S, &traits);
+	sim_racked_usual(world, SIM_RACKED_BYTES_PER_S);
 }
 
 static void judge(struct sim_world *world)

@@ -2,8 +2,6 @@
 /* racks_thin_core as TCP would have it: losses where queues are full, and windows that recover. */
 #include "sim/scenario.h"
 
-#define RATE_BYTES_PER_S (25 * 1000 * 1000 / 8)
-
 static void build(struct sim_world *world)
 {
 	struct sim_node_traits traits;
@@ -12,11 +10,9 @@ static void build(struct sim_world *world)
 	sim_tcp_traits_default(&world->tcp);
 	world->tcp.on = true;
 	world->window_bytes = 4 * MIB;
-	sim_node_traits_default(&traits);
-	traits.up_queue_bytes = RATE_BYTES_PER_S / 10;
-	traits.up_bytes_per_s = RATE_BYTES_PER_S;
-	traits.down_bytes_per_s = RATE_BYTES_PER_S;
-	sim_racked(world, 4, 8, RATE_BYTES_PER_S, &traits);
+	sim_racked_traits(&traits);
+	traits.up_queue_bytes = SIM_RACKED_BYTES_PER_S / 10;
+	sim_racked(world, 4, 8, SIM_RACKED_BYTES_PER_S, &traits);
 }
 
 static void judge(struct sim_world *world)

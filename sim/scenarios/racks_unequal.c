@@ -5,32 +5,16 @@
  */
 #include "sim/scenario.h"
 
-#define RATE_BYTES_PER_S (25 * 1000 * 1000 / 8)
-
-static void add(struct sim_world *world, uint32_t rack, uint32_t count)
-{
-	struct sim_node_traits traits;
-
-	sim_node_traits_default(&traits);
-	traits.up_bytes_per_s = RATE_BYTES_PER_S;
-	traits.down_bytes_per_s = RATE_BYTES_PER_S;
-	traits.rack = rack;
-	for (uint32_t i = 0; i < count; i++)
-		sim_node_boot_at(sim_node_add(world, "node", &traits), 0);
-}
-
 static void build(struct sim_world *world)
 {
 	struct sim_node_traits traits;
 
 	sim_image_make(world, 32 * MIB, 256 * KIB, 0, 0);
-	sim_node_traits_default(&traits);
-	traits.up_bytes_per_s = RATE_BYTES_PER_S;
-	traits.down_bytes_per_s = RATE_BYTES_PER_S;
-	sim_racked(world, 3, 1, RATE_BYTES_PER_S, &traits);
-	add(world, 2, 2);
-	add(world, 3, 11);
-	add(world, SIM_RACK_NONE, 4);
+	sim_racked_traits(&traits);
+	sim_racked(world, 3, 1, SIM_RACKED_BYTES_PER_S, &traits);
+	sim_racked_machines(world, 2, 2, &traits);
+	sim_racked_machines(world, 3, 11, &traits);
+	sim_racked_machines(world, SIM_RACK_NONE, 4, &traits);
 }
 
 static void judge(struct sim_world *world)

@@ -4,8 +4,6 @@
 
 #include "sim/scenario.h"
 
-#define RATE_BYTES_PER_S (25 * 1000 * 1000 / 8)
-
 #define NODES_A_RACK 6
 
 static void build(struct sim_world *world)
@@ -15,13 +13,12 @@ static void build(struct sim_world *world)
 	sim_image_make(world, 32 * MIB, 256 * KIB, 0, 0);
 	sim_tracker_add(world, 2);
 	for (uint32_t i = 0; i < 2; i++)
-		(void)sim_site_add(
-			world, RATE_BYTES_PER_S / 2, RATE_BYTES_PER_S / 2, 5 * NS_PER_MS);
+		(void)sim_site_add(world, SIM_RACKED_BYTES_PER_S / 2, SIM_RACKED_BYTES_PER_S / 2,
+			5 * NS_PER_MS);
 	for (uint32_t i = 0; i < 4; i++)
-		(void)sim_rack_add(world, 2 * RATE_BYTES_PER_S, 2 * RATE_BYTES_PER_S, 1 + i / 2);
-	sim_node_traits_default(&traits);
-	traits.up_bytes_per_s = RATE_BYTES_PER_S;
-	traits.down_bytes_per_s = RATE_BYTES_PER_S;
+		(void)sim_rack_add(
+			world, 2 * SIM_RACKED_BYTES_PER_S, 2 * SIM_RACKED_BYTES_PER_S, 1 + i / 2);
+	sim_racked_traits(&traits);
 	sim_racked_add(world, 4, NODES_A_RACK, &traits);
 }
 
