@@ -13,7 +13,7 @@ const char *sim_bad_peer_name(enum sim_bad_peer kind)
 {
 	static const char *const names[] = {"liar", "staller", "half-block", "empty-handed",
 		"vanisher", "garbage", "greedy", "silent", "frame-liar", "leaves-liar", "idler",
-		"miser", "claimer"};
+		"miser", "hoarder", "claimer"};
 
 	return names[kind];
 }
@@ -102,7 +102,10 @@ static void greet(struct sim_node *node, uint32_t slot)
 	enum sim_bad_peer kind = sim_bad_script(node)->kind;
 	bool empty = kind == SIM_PEER_GREEDY || kind == SIM_PEER_IDLER || kind == SIM_PEER_CLAIMER;
 
-	sim_bad_say_id(node, slot, empty ? PEER_HAVE_NONE : PEER_HAVE_ALL);
+	if (kind == SIM_PEER_HOARDER)
+		sim_bad_say_nearly_all(node, slot);
+	else
+		sim_bad_say_id(node, slot, empty ? PEER_HAVE_NONE : PEER_HAVE_ALL);
 	if (sim_bad_speaks_extensions(node))
 		sim_bad_say_extended(node, slot);
 	if (kind == SIM_PEER_IDLER)

@@ -20,6 +20,7 @@ enum sim_bad_peer {
 	/* These are in the rack and site of their traits, as they say. */
 	SIM_PEER_IDLER,	  /* has nothing, is interested, asks for nothing */
 	SIM_PEER_MISER,	  /* has everything, chokes everybody, and says that it is there */
+	SIM_PEER_HOARDER, /* likewise, but for one piece: nobody takes it for a seed */
 	SIM_PEER_CLAIMER, /* imports every piece, all the time, and never has any */
 	SIM_BAD_PEERS_COUNT,
 };

@@ -2,6 +2,8 @@
 /* What bad peers say and send, asked and unasked. */
 #include "sim/peers_words.h"
 
+#include <stdlib.h>
+
 #include "wire/peer_roster.h"
 
 #define SAY_EVERY_NS	(50 * NS_PER_MS) /* garbage, greed and claims */
@@ -149,7 +151,8 @@ bool sim_bad_is_member(const struct sim_node *node)
 {
 	enum sim_bad_peer kind = sim_bad_script(node)->kind;
 
-	return kind == SIM_PEER_IDLER || kind == SIM_PEER_MISER || kind == SIM_PEER_CLAIMER;
+	return kind == SIM_PEER_IDLER || kind == SIM_PEER_MISER || kind == SIM_PEER_HOARDER ||
+	       kind == SIM_PEER_CLAIMER;
 }
 
 bool sim_bad_speaks_extensions(const struct sim_node *node)
@@ -234,8 +237,24 @@ uint64_t sim_bad_speaks_every_ns(const struct sim_node *node)
 		return SAY_EVERY_NS;
 	case SIM_PEER_IDLER:
 	case SIM_PEER_MISER:
+	case SIM_PEER_HOARDER:
 		return NS_PER_S;
 	default:
 		return 0;
 	}
+}
+
+/* All but the first piece, as it says. */
+void sim_bad_say_nearly_all(struct sim_node *node, uint32_t slot)
+{
+	uint32_t count = node->world->image.pieces_count;
+	size_t bytes_count = (size_t)u64_div_up(count, 8);
+	uint8_t *bytes = sim_allocate(bytes_count, 1);
+	struct peer_message words = {
+		.id = PEER_BITFIELD, .bytes = bytes, .bytes_count = bytes_count};
+
+	for (uint32_t piece = 1; piece < count; piece++)
+		bytes[piece / 8] |= (uint8_t)(0x80U >> piece % 8);
+	sim_bad_say(node, slot, &words);
+	free(bytes);
 }

@@ -17,6 +17,7 @@ bool sim_bad_is_member(const struct sim_node *node);
 bool sim_bad_speaks_extensions(const struct sim_node *node);
 void sim_bad_say(struct sim_node *node, uint32_t slot, const struct peer_message *words);
 void sim_bad_say_id(struct sim_node *node, uint32_t slot, enum peer_message_id id);
+void sim_bad_say_nearly_all(struct sim_node *node, uint32_t slot);
 void sim_bad_say_extended(struct sim_node *node, uint32_t slot);
 void sim_bad_send_data(
 	struct sim_node *node, uint32_t slot, const struct peer_message *request, bool wrong);

@@ -6,8 +6,9 @@
 
 #include "sim/invariants.h"
 
-#define COARSE_INCOMING 32
-#define COARSE_BUFFERS	48
+#define COARSE_INCOMING	    32
+#define COARSE_BUFFERS	    48
+#define SHAPED_WINDOW_BYTES (4 * MIB)
 
 #define X(scenario_name) extern const struct sim_scenario sim_scenario_##scenario_name;
 #include "sim/scenarios.def"
@@ -90,6 +91,15 @@ uint32_t sim_room(
 	for (uint32_t i = 0; i < nodes_count; i++)
 		sim_node_boot_at(sim_node_add(world, "node", traits), 0);
 	return 1;
+}
+
+void sim_shaped(struct sim_world *world, struct sim_node_traits *traits, uint64_t link_bytes_per_s)
+{
+	sim_tcp_traits_default(&world->tcp);
+	world->window_bytes = SHAPED_WINDOW_BYTES;
+	sim_node_traits_default(traits);
+	traits->up_bytes_per_s = link_bytes_per_s;
+	traits->down_bytes_per_s = link_bytes_per_s;
 }
 
 void sim_count_in_pieces(

@@ -95,6 +95,9 @@ void sim_racked_importers_end(struct sim_world *world, void (*end)(struct sim_no
 /* "uplinks": bytes of blocks that went into racks, in percent of the image. */
 void sim_judge_uplinks(struct sim_world *world, uint64_t percent_max);
 
+/* Links as traffic shapers make them, and TCP on them: the world's, and a usual machine's. */
+void sim_shaped(struct sim_world *world, struct sim_node_traits *traits, uint64_t link_bytes_per_s);
+
 /* Before the image is made and machines are added: whole pieces instead of blocks travel and are
  * written, and control messages do not queue. For rooms too large for anything finer. */
 void sim_count_in_pieces(

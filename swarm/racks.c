@@ -5,14 +5,17 @@
  */
 #include "swarm/engine.h"
 
-#define TICK_NS	    (100 * NS_PER_MS)
-#define STARVED_NS  (20 * NS_PER_S)
-#define SILENT_NS   (5 * NS_PER_S)  /* a member that chokes us and says nothing gives nothing */
-#define HELD_NS	    (10 * NS_PER_S) /* nor does one that chokes us so long, and nothing comes */
-#define IDLE_NS	    (5 * NS_PER_S)
-#define HELD_MAX_NS (20 * NS_PER_S) /* even if something comes */
-#define LINGER_NS   NS_PER_S	    /* interest stays for the next piece */
-#define JUDGED_MAX  512		    /* pieces looked at in one tick */
+#define TICK_NS		  (100 * NS_PER_MS)
+#define STARVED_NS	  (20 * NS_PER_S)
+#define RELAPSE_AFTER_NS  (5 * NS_PER_S)
+#define RELAPSE_WITHIN_NS (60 * NS_PER_S)
+#define RELAPSE_NS	  (10 * NS_PER_S)
+#define SILENT_NS	  (5 * NS_PER_S) /* a member that chokes us and says nothing gives nothing */
+#define HELD_NS		  (10 * NS_PER_S) /* nor does one that chokes us so long, and nothing comes */
+#define IDLE_NS		  (5 * NS_PER_S)
+#define HELD_MAX_NS	  (20 * NS_PER_S) /* even if something comes */
+#define LINGER_NS	  NS_PER_S	  /* interest stays for the next piece */
+#define JUDGED_MAX	  512		  /* pieces looked at in one tick */
 
 void racks_recount(struct swarm *s)
 {
@@ -290,10 +293,26 @@ static bool is_left_out(const struct swarm *s, struct peer *p)
 	return p->snubbed || silent || p->given_up_ns != 0;
 }
 
+/* Nothing has come for long: the rules are suspended, until a block comes. When that was all that
+ * came, they are what keeps us from the rest: the second time it takes less, and lasts. */
+static bool is_starved(struct swarm *s)
+{
+	struct racks *racks = &s->racks;
+	uint64_t quiet_ns = s->now_ns - u64_max(s->received_ns, racks->first_ns);
+	bool before = racks->starved_ns != 0 && s->now_ns < racks->starved_ns + RELAPSE_WITHIN_NS;
+	bool lasts = racks->relapsed_ns != 0 && s->now_ns < racks->relapsed_ns + RELAPSE_NS;
+
+	if (!racks->starved && quiet_ns >= (before ? RELAPSE_AFTER_NS : STARVED_NS)) {
+		racks->relapsed_ns = before ? s->now_ns : 0;
+		racks->starved_ns = s->now_ns;
+		return true;
+	}
+	return racks->starved && (lasts || quiet_ns >= RELAPSE_AFTER_NS);
+}
+
 static void look_around(struct swarm *s)
 {
-	uint64_t heard_ns = u64_max(s->received_ns, s->racks.first_ns);
-	bool starved = s->lacking_count > 0 && s->now_ns >= heard_ns + STARVED_NS;
+	bool starved = is_starved(s);
 
 	if (starved != s->racks.starved)
 		racks_recount(s);

@@ -58,9 +58,11 @@ struct rack_import {
 };
 
 struct racks {
-	bool active; /* we are in a rack or a site */
-	bool due;    /* who is where, or has what, is to be counted anew */
-	bool starved;
+	bool active;	      /* we are in a rack or a site */
+	bool due;	      /* who is where, or has what, is to be counted anew */
+	bool starved;	      /* the rules are suspended */
+	uint64_t starved_ns;  /* since when, or when last */
+	uint64_t relapsed_ns; /* again, soon after: for a while then, whatever comes */
 	uint8_t distance_max; /* of whom we know nothing yet */
 	uint64_t member;      /* we, among the members */
 	uint64_t first_ns;    /* the first peer */

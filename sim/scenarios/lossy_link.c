@@ -15,10 +15,7 @@ static void build(struct sim_world *world)
 	struct sim_node_traits traits;
 
 	sim_image_make(world, 128 * MIB, MIB, 0, 0);
-	sim_tcp_traits_default(&world->tcp);
-	world->window_bytes = 4 * MIB;
-	sim_node_traits_default(&traits);
-	traits.up_bytes_per_s = traits.down_bytes_per_s = RATE_BYTES_PER_S;
+	sim_shaped(world, &traits, RATE_BYTES_PER_S);
 	sim_room(world, NODES, &traits);
 	world->nodes[LOSSY]->traits.loss_per_million = LOSS_PER_MILLION;
 }

@@ -7,10 +7,7 @@ static void build(struct sim_world *world)
 	struct sim_node_traits traits;
 
 	sim_image_make(world, 64 * MIB, 256 * KIB, 0, 0);
-	sim_tcp_traits_default(&world->tcp);
-	world->tcp.on = true;
-	world->window_bytes = 4 * MIB;
-	sim_racked_traits(&traits);
+	sim_shaped(world, &traits, SIM_RACKED_BYTES_PER_S);
 	traits.up_queue_bytes = SIM_RACKED_BYTES_PER_S / 10;
 	sim_racked(world, 4, 8, SIM_RACKED_BYTES_PER_S, &traits);
 }
