@@ -20,6 +20,7 @@
 #define CANDIDATES_MAX	  128
 #define WINDOW_BYTES_MIN  (64 * KIB) /* asked for outside, not yet here */
 #define WINDOW_NS	  (200 * NS_PER_MS)
+#define WINDOW_SLOW_NS	  (2 * NS_PER_S) /* from a request to its block */
 
 static uint64_t weight(uint64_t key, uint32_t piece)
 {
@@ -222,17 +223,23 @@ uint32_t rack_find_overdue(struct swarm *s, uint32_t at)
 bool rack_window_open(const struct swarm *s)
 {
 	uint64_t asked_bytes = 0;
+	uint64_t least = WINDOW_BYTES_MIN;
 	uint64_t rate = 0;
 
 	for (uint32_t i = 0; i < s->peers_top; i++) {
 		const struct peer *p = &s->peers[i];
 
-		if (p->state != PEER_OPEN || p->distance == 0 || p->requests_count == 0)
+		if (p->state != PEER_OPEN || p->distance == 0)
+			continue;
+		/* Where an uplink is slow for so many, each asks for a block at a time. */
+		if (p->late_row > 0 || p->latency_ns >= WINDOW_SLOW_NS)
+			least = s->limits.block_bytes;
+		if (p->requests_count == 0)
 			continue;
 		asked_bytes += p->requests_bytes;
 		rate += p->rate_bytes_per_s;
 	}
-	return asked_bytes < u64_max(WINDOW_BYTES_MIN, rate / 1000 * (WINDOW_NS / NS_PER_MS));
+	return asked_bytes < u64_max(least, rate / 1000 * (WINDOW_NS / NS_PER_MS));
 }
 
 /* The origin's place sends what it alone has; the rest comes from the others. */
