@@ -67,6 +67,10 @@ static uint32_t take_suggested(struct swarm *s, uint32_t peer, uint32_t *chosen)
 
 	while (p->suggested_count > 0 && block == BLOCK_NONE) {
 		uint32_t piece = p->suggested[0];
+
+		/* Not assessed yet: when that is known. */
+		if (s->pieces[piece].state == SWARM_PIECE_UNKNOWN)
+			return BLOCK_NONE;
 		uint32_t buffer = s->pieces[s->pieces[piece].leader].buffer;
 
 		if (picker_wants(&s->picker, piece)) {
@@ -98,6 +102,19 @@ static uint32_t take_begun(struct swarm *s, uint32_t peer, uint32_t *chosen)
 			best = i;
 	}
 	return best == SWARM_BUFFER_NONE ? BLOCK_NONE : take(s, peer, best, chosen);
+}
+
+/* The rest of what only the origin has: it was begun there, and then the origin was late. */
+static uint32_t take_orphan(struct swarm *s, uint32_t origin, uint32_t *chosen)
+{
+	for (uint32_t i = 0; i < s->limits.buffers_count; i++) {
+		const struct buffer *b = &s->buffers[i];
+
+		if (b->state == BUFFER_ARRIVING && b->blocks_free > 0 &&
+			s->picker.availability[b->piece] == 0 && may_take_from(s, i, origin))
+			return take(s, origin, i, chosen);
+	}
+	return BLOCK_NONE;
 }
 
 static uint32_t choose_new(struct swarm *s, uint32_t peer)
@@ -259,6 +276,8 @@ uint32_t choose_block(struct swarm *s, uint32_t peer, uint32_t *buffer)
 		block = take(s, peer, p->buffer, buffer);
 	if (block == BLOCK_NONE && p->origin)
 		block = take_suggested(s, peer, buffer);
+	if (block == BLOCK_NONE && p->origin)
+		block = take_orphan(s, peer, buffer);
 	if (block == BLOCK_NONE && p->origin && (p->suggested_count > 0 || !hungry_for(s, p)))
 		return BLOCK_NONE;
 	if (block == BLOCK_NONE)

@@ -323,6 +323,7 @@ uint32_t choose_block(struct swarm *s, uint32_t peer, uint32_t *buffer);
 void peer_suggested(struct swarm *s, uint32_t peer, uint32_t piece);
 
 /* uploads.c */
+struct incoming *incoming_at(const struct swarm *s, const struct peer *p, uint32_t at);
 uint32_t upload_bytes_max(const struct swarm *s);
 void upload_answered(struct swarm *s, uint32_t peer);
 void upload_requested(struct swarm *s, uint32_t peer, const struct peer_message *message);
@@ -343,6 +344,7 @@ void slots_tick(struct swarm *s);
 MUST_USE bool origin_create(struct swarm *s);
 void origin_piece_has(struct swarm *s, uint32_t peer, uint32_t piece);
 void origin_requested(struct swarm *s, uint32_t peer, uint32_t piece, uint32_t length);
+void origin_cancelled(struct swarm *s, uint32_t peer, uint32_t piece, uint32_t length);
 void origin_leave(struct swarm *s, uint32_t peer);
 void origin_choked(struct swarm *s, uint32_t peer);
 bool origin_has_unsent(const struct swarm *s);

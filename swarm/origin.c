@@ -10,6 +10,7 @@
 
 #define OPEN_PIECES_MIN	 2
 #define OPEN_BYTES_MIN	 MIB
+#define DOUBLE_BYTES_MIN (128 * KIB)
 #define GRANT_TIMEOUT_NS (20 * NS_PER_S)
 #define LAPSE_NS	 (60 * NS_PER_S) /* who let a grant lapse gets no other for so long */
 
@@ -87,6 +88,17 @@ void origin_requested(struct swarm *s, uint32_t peer, uint32_t piece, uint32_t l
 	}
 }
 
+/* It does not want that now, perhaps because it came too late. */
+void origin_cancelled(struct swarm *s, uint32_t peer, uint32_t piece, uint32_t length)
+{
+	struct peer *p = &s->peers[peer];
+
+	for (uint32_t i = 0; i < p->grants_count; i++)
+		if (p->grants[i].piece == piece)
+			p->grants[i].requested_bytes -=
+				(uint32_t)u64_min(length, p->grants[i].requested_bytes);
+}
+
 void origin_leave(struct swarm *s, uint32_t peer)
 {
 	struct peer *p = &s->peers[peer];
@@ -148,6 +160,63 @@ static bool enough_open(const struct swarm *s, const struct peer *p)
 	return open_count >= OPEN_PIECES_MIN && open_bytes >= OPEN_BYTES_MIN;
 }
 
+/* What has not left yet of a piece that the peer was granted. */
+static uint32_t unsent_of(const struct swarm *s, const struct peer *p, const struct grant *grant)
+{
+	uint32_t bytes = piece_length(s, grant->piece) -
+			 (uint32_t)u64_min(piece_length(s, grant->piece), grant->requested_bytes);
+
+	for (uint32_t i = 0; i < p->incoming_count; i++) {
+		const struct incoming *what = incoming_at(s, p, i);
+
+		if (what->index == grant->piece)
+			bytes += what->length;
+	}
+	return bytes;
+}
+
+/* Whether most of those who were granted pieces have all of them: the rest wait for few. */
+static bool nearly_given(const struct swarm *s)
+{
+	uint32_t waiting_count = 0;
+
+	BITSET_FOREACH (i, &s->unchoked)
+		waiting_count += s->peers[i].grants_count > 0;
+	return 2 * waiting_count <= s->slots_count;
+}
+
+/* Everything was given once, and the link idles while a slow peer takes the last of it, for which
+ * everybody waits: one that takes nothing gets that, too. */
+static void double_grant(struct swarm *s, uint32_t peer)
+{
+	struct peer *p = &s->peers[peer];
+	struct grant *most = NULL;
+	uint32_t most_bytes = (uint32_t)u64_min(DOUBLE_BYTES_MIN, s->settings.piece_bytes / 2) - 1;
+
+	if (p->grants_count > 0 || p->incoming_count > 0 || !nearly_given(s))
+		return;
+	BITSET_FOREACH (i, &s->unchoked) {
+		struct peer *other = &s->peers[i];
+
+		for (uint32_t at = 0; at < other->grants_count; at++) {
+			struct grant *grant = &other->grants[at];
+			uint32_t bytes = unsent_of(s, other, grant);
+
+			if (grant->doubled || bitset_has(&p->covered, grant->piece) ||
+				bytes <= most_bytes)
+				continue;
+			most = grant;
+			most_bytes = bytes;
+		}
+	}
+	if (most == NULL)
+		return;
+	most->doubled = true;
+	grant(s, p, most->piece);
+	p->grants[p->grants_count - 1].doubled = true;
+	send_index(s, peer, PEER_SUGGEST, most->piece);
+}
+
 /* Tops up the peer's open grants with pieces that nobody else has or was granted. */
 void origin_suggest(struct swarm *s, uint32_t peer)
 {
@@ -164,4 +233,6 @@ void origin_suggest(struct swarm *s, uint32_t peer)
 		grant(s, p, piece);
 		send_index(s, peer, PEER_SUGGEST, piece);
 	}
+	if (!origin_has_unsent(s))
+		double_grant(s, peer);
 }

@@ -138,6 +138,7 @@ struct grant {
 	uint32_t piece;
 	uint32_t requested_bytes;
 	uint64_t given_ns;
+	bool doubled; /* another has it granted, too */
 };
 
 struct peer {

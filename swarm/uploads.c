@@ -9,7 +9,7 @@
 #define REJECTS_A_UNIT	    64
 #define IDLE_REQUESTS_EXTRA 1024
 
-static struct incoming *incoming_at(const struct swarm *s, const struct peer *p, uint32_t at)
+struct incoming *incoming_at(const struct swarm *s, const struct peer *p, uint32_t at)
 {
 	return &p->incoming[(p->incoming_first + at) % s->limits.incoming_requests_max];
 }
@@ -88,6 +88,7 @@ void upload_cancelled(struct swarm *s, uint32_t peer, const struct peer_message 
 			continue;
 		struct incoming what = incoming_remove(s, p, i);
 
+		origin_cancelled(s, peer, what.index, what.length);
 		reject(s, peer, &what);
 		return;
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The origin's grants, how a node follows them, and two engines that talk to each other. */
+/* The origin's grants, and how a node follows them. */
 #include "tests/support/pair.h"
 
 #define PIECES	    64
@@ -232,153 +232,97 @@ static void a_node_without_suggestions_asks_the_origin_only_when_nobody_else_kee
 	assert_int_not_equal(rig_said_count(&rig, origin.peer, PEER_REQUEST), 0);
 }
 
-/* ---- two engines ---- */
-
-struct wire {
-	struct rig ends[2];
-	struct guest others[2]; /* as the other end numbers it */
-	uint32_t read[2];	/* of each log */
-};
-
-static void deliver(struct wire *wire, uint32_t to, const struct swarm_effect *effect)
+/* It is asked for as soon as it is known to be absent: nobody else gets it for a while. */
+static void what_is_suggested_before_the_assessment_is_not_forgotten(void **state)
 {
-	struct rig *end = &wire->ends[to];
-	struct swarm_input input = {.peer = wire->others[to].peer,
-		.generation = wire->others[to].generation,
-		.message = &effect->message};
-	struct peer_handshake handshake = {.peer_id = {(uint8_t)(2 - to)}};
-
-	switch (effect->kind) {
-	case SWARM_EFFECT_SEND_HANDSHAKE:
-		peer_reserved_set_ours(handshake.reserved);
-		input.kind = SWARM_IN_HANDSHAKE;
-		input.handshake = &handshake;
-		rig_feed(end, &input);
-		break;
-	case SWARM_EFFECT_SEND:
-		input.kind = SWARM_IN_MESSAGE;
-		rig_feed(end, &input);
-		break;
-	case SWARM_EFFECT_SEND_BLOCK:
-		assert_int_not_equal(
-			guest_send(end, wire->others[to], &effect->message), SWARM_PLACE_VIOLATION);
-		break;
-	case SWARM_EFFECT_DISCONNECT:
-		input.kind = SWARM_IN_DISCONNECTED;
-		rig_feed(end, &input);
-		break;
-	default:
-		break;
-	}
-}
-
-/* A message's payload is good until the next input: it is copied when it is logged. */
-static void connect_ends(struct wire *wire)
-{
-	struct guest *accepted = &wire->others[1];
-
-	rig_feed(&wire->ends[0],
-		&(struct swarm_input){.kind = SWARM_IN_ADDRESS, .address = guest_address(1)});
-	const struct swarm_effect *connect = rig_find(&wire->ends[0], SWARM_EFFECT_CONNECT);
-
-	assert_non_null(connect);
-	wire->others[0] = (struct guest){connect->peer, connect->generation};
-	rig_feed(&wire->ends[1], &(struct swarm_input){.kind = SWARM_IN_ACCEPTED,
-					 .address = guest_address(0),
-					 .accepted_peer = &accepted->peer,
-					 .accepted_generation = &accepted->generation});
-	rig_feed(&wire->ends[0], &(struct swarm_input){.kind = SWARM_IN_CONNECTED,
-					 .peer = wire->others[0].peer,
-					 .generation = wire->others[0].generation});
-}
-
-static void a_node_fetches_everything_from_another(void **state)
-{
-	struct wire *wire = calloc(1, sizeof(*wire));
 	struct swarm_settings settings = rig_settings(PIECES, PIECE_BYTES);
-	struct swarm_status status;
 
 	(void)state;
-	assert_non_null(wire);
-	settings.peer_id[0] = 1;
-	rig_create(&wire->ends[0], &settings);
-	settings.peer_id[0] = 2;
-	settings.all_durable = true;
-	settings.origin = true;
-	rig_create(&wire->ends[1], &settings);
-	rig_begin(&wire->ends[0]);
-	rig_input(&wire->ends[1], SWARM_IN_START);
-	connect_ends(wire);
-	for (bool moved = true; moved;) {
-		moved = false;
-		for (uint32_t from = 0; from < 2; from++) {
-			while (wire->read[from] < wire->ends[from].log_count) {
-				struct swarm_effect effect =
-					wire->ends[from].log[wire->read[from]++];
+	rig_create(&rig, &settings);
+	rig_input(&rig, SWARM_IN_START);
+	struct guest origin = guest_come(&rig, 2, true);
 
-				deliver(wire, 1 - from, &effect);
-				moved = true;
-			}
-		}
-	}
-	assert_int_equal(wire->ends[0].completes_count, 1);
-	swarm_status(wire->ends[0].swarm, &status);
-	assert_int_equal(status.received_bytes, PIECES * PIECE_BYTES);
-	assert_int_equal(status.received_from_origin_bytes, PIECES * PIECE_BYTES);
-	assert_int_equal(status.wasted_bytes, 0);
-	assert_int_equal(status.left_bytes, 0);
-	swarm_status(wire->ends[1].swarm, &status);
-	assert_int_equal(status.sent_bytes, PIECES * PIECE_BYTES);
-	for (uint32_t piece = 0; piece < PIECES; piece++)
-		assert_int_equal(wire->ends[0].writes_count[piece], 1);
-	wire->ends[0].swarm = swarm_destroy(wire->ends[0].swarm);
-	wire->ends[1].swarm = swarm_destroy(wire->ends[1].swarm);
-	free(wire);
+	rig_feed(&rig, &(struct swarm_input){.kind = SWARM_IN_PIECE_ABSENT, .piece = 0});
+	for (uint32_t piece = 1; piece < PIECES; piece++)
+		rig_feed(&rig,
+			&(struct swarm_input){.kind = SWARM_IN_PIECE_CHECKING, .piece = piece});
+	say_extended(origin, true);
+	guest_say(&rig, origin, PEER_HAVE_ALL);
+	guest_say_index(&rig, origin, PEER_SUGGEST, 40);
+	guest_say(&rig, origin, PEER_UNCHOKE);
+	uint32_t before_count = rig_said_count(&rig, origin.peer, PEER_REQUEST);
+
+	rig_input(&rig, SWARM_IN_ASSESS_DONE);
+	assert_non_null(rig_said(&rig, origin.peer, PEER_REQUEST, before_count));
+	assert_int_equal(rig_said(&rig, origin.peer, PEER_REQUEST, before_count)->index, 40);
 }
 
-static uint64_t run_digest(uint64_t seed)
+/* The origin is late in the middle of a piece: others keep us busy, but only it has the rest. */
+static void the_rest_of_a_piece_that_only_the_origin_has_is_asked_for_again(void **state)
 {
 	struct swarm_settings settings = rig_settings(PIECES, PIECE_BYTES);
-	uint64_t digest = 0;
+	const struct peer_message *request;
 
-	settings.seed = seed;
+	(void)state;
 	rig_create(&rig, &settings);
 	rig_begin(&rig);
-	struct guest guest = guest_seed(&rig, 2);
+	struct guest other = guest_come(&rig, 3, true);
+	struct guest origin = guest_come(&rig, 2, true);
 
-	guest_answer_all(&rig, guest);
-	for (uint32_t i = 0; i < rig.log_count; i++)
-		digest = (digest ^ rig.log[i].kind ^ (uint64_t)rig.log[i].message.index << 8 ^
-				 (uint64_t)rig.log[i].piece << 20) *
-			 0x100000001b3;
-	rig.swarm = swarm_destroy(rig.swarm);
-	return digest;
+	say_extended(other, false);
+	for (uint32_t piece = 0; piece < 16; piece++)
+		guest_say_index(&rig, other, PEER_HAVE, piece);
+	guest_say(&rig, other, PEER_UNCHOKE);
+	say_extended(origin, true);
+	guest_say(&rig, origin, PEER_HAVE_ALL);
+	guest_say_index(&rig, origin, PEER_SUGGEST, 21);
+	guest_say(&rig, origin, PEER_UNCHOKE);
+	uint32_t asked_count = rig_said_count(&rig, origin.peer, PEER_REQUEST);
+	struct peer_message first = *rig_said(&rig, origin.peer, PEER_REQUEST, 0);
+
+	(void)guest_send(&rig, origin, &first);
+	for (uint32_t i = 0; rig_said(&rig, origin.peer, PEER_CANCEL, 0) == NULL; i++) {
+		request = rig_said(&rig, other.peer, PEER_REQUEST, i);
+		assert_non_null(request);
+		struct peer_message copy = *request;
+
+		(void)guest_send(&rig, other, &copy);
+		rig_pass(&rig, 400 * NS_PER_MS);
+	}
+	request = rig_said(&rig, origin.peer, PEER_REQUEST, asked_count);
+	assert_non_null(request);
+	assert_int_equal(request->index, 21);
+	assert_int_not_equal(request->begin, first.begin);
 }
 
-static void same_seed_same_effects(void **state)
+/* Everything is given, all but one have what they were given, and that one asks for nothing. */
+static void the_last_grant_goes_to_an_idle_node_as_well(void **state)
 {
-	(void)state;
-	assert_int_equal(run_digest(5), run_digest(5));
-	assert_int_not_equal(run_digest(5), run_digest(6));
-}
-
-static void contradictory_settings_are_refused(void **state)
-{
-	struct swarm_allocator allocator = {.allocate = rig_allocate, .release = rig_release};
-	struct swarm_settings settings = rig_settings(PIECES, PIECE_BYTES);
+	uint32_t granted[PIECES] = {0};
+	const struct peer_message *grant;
+	uint32_t twice_count = 0;
 
 	(void)state;
-	settings.pieces_count++;
-	assert_null(swarm_create(&settings, &allocator));
-	settings = rig_settings(PIECES, PIECE_BYTES);
-	settings.limits.buffers_count = 1;
-	assert_null(swarm_create(&settings, &allocator));
-	settings = rig_settings(PIECES, PIECE_BYTES);
-	settings.limits.request_bytes = 20000;
-	assert_null(swarm_create(&settings, &allocator));
-	settings = rig_settings(PIECES, PIECE_BYTES);
-	settings.length_bytes = 0;
-	assert_null(swarm_create(&settings, &allocator));
+	begin_origin();
+	struct guest slow = own_leech(2);
+
+	for (uint32_t nth = 0; (grant = rig_said(&rig, slow.peer, PEER_SUGGEST, nth)) != NULL;
+		nth++)
+		granted[grant->index]++;
+	struct guest quick = own_leech(3);
+
+	for (uint32_t nth = 0; (grant = rig_said(&rig, quick.peer, PEER_SUGGEST, nth)) != NULL;
+		nth++) {
+		uint32_t piece = grant->index;
+
+		twice_count += granted[piece]++;
+		for (uint32_t begin = 0; begin < PIECE_BYTES; begin += BLOCK)
+			guest_say_triple(&rig, quick, PEER_REQUEST, piece, begin, BLOCK);
+		guest_say_index(&rig, quick, PEER_HAVE, piece);
+	}
+	for (uint32_t piece = 0; piece < PIECES; piece++)
+		assert_in_range(granted[piece], 1, 2);
+	assert_int_not_equal(twice_count, 0);
 }
 
 int main(void)
@@ -393,11 +337,13 @@ int main(void)
 		cmocka_unit_test_teardown(zero_pieces_and_copies_are_not_granted, end),
 		cmocka_unit_test_teardown(a_node_takes_from_the_origin_what_it_suggests, end),
 		cmocka_unit_test_teardown(
+			what_is_suggested_before_the_assessment_is_not_forgotten, end),
+		cmocka_unit_test_teardown(
+			the_rest_of_a_piece_that_only_the_origin_has_is_asked_for_again, end),
+		cmocka_unit_test_teardown(the_last_grant_goes_to_an_idle_node_as_well, end),
+		cmocka_unit_test_teardown(
 			a_node_without_suggestions_asks_the_origin_only_when_nobody_else_keeps_it_busy,
 			end),
-		cmocka_unit_test(a_node_fetches_everything_from_another),
-		cmocka_unit_test(same_seed_same_effects),
-		cmocka_unit_test(contradictory_settings_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
