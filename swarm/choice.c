@@ -227,7 +227,8 @@ static uint32_t take_doubled(struct swarm *s, uint32_t peer, uint32_t *chosen)
 	return BLOCK_NONE;
 }
 
-/* A piece that a late or much slower peer has for itself: it begins again with this one. */
+/* A piece that a late or much slower peer has for itself: it begins again with this one. Given up
+ * for one that may not take it, it would go back to the first, and so on without end. */
 static uint32_t take_over(struct swarm *s, uint32_t peer, uint32_t *chosen)
 {
 	struct peer *p = &s->peers[peer];
@@ -240,7 +241,8 @@ static uint32_t take_over(struct swarm *s, uint32_t peer, uint32_t *chosen)
 		uint32_t piece = b->piece;
 
 		if (b->state != BUFFER_ARRIVING || b->exclusive_peer == SWARM_PEER_NONE ||
-			b->exclusive_peer == peer || !bitset_has(&p->has, piece))
+			b->exclusive_peer == peer || !bitset_has(&p->has, piece) ||
+			!rack_may_take(s, p, piece))
 			continue;
 		const struct peer *holder = &s->peers[b->exclusive_peer];
 		uint64_t block_bytes = s->limits.block_bytes;

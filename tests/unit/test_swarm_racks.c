@@ -6,6 +6,7 @@
 #define PIECES	    64
 #define PIECE_BYTES ((uint32_t)(64 * KIB))
 #define BLOCK	    ((uint32_t)PEER_BLOCK_BYTES)
+#define BLOCKS	    (PIECE_BYTES / BLOCK) /* of a piece */
 #define WORDS_MAX   20000
 
 static struct rig rig;
@@ -17,14 +18,19 @@ static int end(void **state)
 	return 0;
 }
 
-static void begin(bool origin)
+static void begin_small(uint32_t pieces_count, bool origin)
 {
-	struct swarm_settings settings = rig_settings(PIECES, PIECE_BYTES);
+	struct swarm_settings settings = rig_settings(pieces_count, PIECE_BYTES);
 
 	memcpy(settings.rack, "r1", 3);
 	settings.origin = settings.all_durable = origin;
 	rig_create(&rig, &settings);
 	rig_begin(&rig);
+}
+
+static void begin(bool origin)
+{
+	begin_small(PIECES, origin);
 }
 
 static void introduce(struct guest guest, const char *rack)
@@ -227,6 +233,65 @@ static void who_has_everything_and_chokes_is_left_out(void **state)
 	assert_int_equal(rig.completes_count, 1);
 }
 
+/* ---- a suspect piece ---- */
+
+/* A rack mate that has piece 1. */
+static struct guest mate(uint8_t number)
+{
+	struct guest guest = come(number, "r1", PEER_HAVE_NONE);
+
+	guest_say_index(&rig, guest, PEER_HAVE, 1);
+	return guest;
+}
+
+/* Piece 1 comes half from one, half from another, and is wrong; both go. */
+static void spoil(void)
+{
+	struct guest first = mate(4);
+	struct guest second = mate(5);
+
+	guest_say(&rig, first, PEER_UNCHOKE);
+	for (uint32_t nth = 0; nth < BLOCKS / 2; nth++) {
+		struct peer_message request = *rig_said(&rig, first.peer, PEER_REQUEST, nth);
+
+		assert_int_equal(guest_send(&rig, first, &request), SWARM_PLACE_BUFFER);
+	}
+	guest_go(&rig, first);
+	guest_say(&rig, second, PEER_UNCHOKE);
+	rig.bad_hash = true;
+	for (uint32_t nth = 0; nth < BLOCKS / 2; nth++) {
+		struct peer_message request = *rig_said(&rig, second.peer, PEER_REQUEST, nth);
+
+		assert_int_equal(guest_send(&rig, second, &request), SWARM_PLACE_BUFFER);
+	}
+	rig.bad_hash = false;
+	guest_go(&rig, second);
+}
+
+/* It is fast and it is the end, but the piece is to be had inside. */
+static void what_a_rack_mate_has_for_itself_is_not_taken_over_from_afar(void **state)
+{
+	(void)state;
+	begin_small(2, false);
+	struct guest far = come(2, "r2", PEER_HAVE_NONE);
+
+	guest_say_index(&rig, far, PEER_HAVE, 0);
+	guest_say(&rig, far, PEER_UNCHOKE);
+	rig_pass(&rig, 100 * NS_PER_MS);
+	assert_int_equal(rig_said_count(&rig, far.peer, PEER_REQUEST), BLOCKS);
+	struct guest near = mate(3);
+
+	guest_say_index(&rig, far, PEER_HAVE, 1);
+	spoil();
+	guest_say(&rig, near, PEER_UNCHOKE);
+	rig.now_ns += NS_PER_MS;
+	guest_answer_all(&rig, far);
+	assert_int_equal(rig_said_count(&rig, far.peer, PEER_REQUEST), BLOCKS);
+	assert_int_equal(rig_said_count(&rig, near.peer, PEER_REQUEST), BLOCKS);
+	guest_answer_all(&rig, near);
+	assert_int_equal(rig.completes_count, 1);
+}
+
 /* ---- the origin ---- */
 
 static struct guest leech(uint8_t number, const char *rack)
@@ -318,6 +383,8 @@ int main(void)
 		cmocka_unit_test_teardown(a_place_is_said_once, end),
 		cmocka_unit_test_teardown(who_takes_back_without_end_is_let_go, end),
 		cmocka_unit_test_teardown(who_has_everything_and_chokes_is_left_out, end),
+		cmocka_unit_test_teardown(
+			what_a_rack_mate_has_for_itself_is_not_taken_over_from_afar, end),
 		cmocka_unit_test_teardown(
 			an_origin_does_not_wait_for_a_rack_mate_that_takes_nothing, end),
 		cmocka_unit_test_teardown(an_origin_gives_to_its_own_rack_while_that_takes, end),
