@@ -34,8 +34,7 @@ uint32_t bitset_count(const struct bitset *set)
 	uint32_t count = 0;
 
 	for (size_t i = 0; i < BITSET_WORDS(set->bits_count); i++)
-		for (uint64_t word = set->words[i]; word != 0; word &= word - 1)
-			count++;
+		count += (uint32_t)__builtin_popcountll(set->words[i]);
 	return count;
 }
 

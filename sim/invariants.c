@@ -24,13 +24,15 @@ void sim_check_allocation(struct sim_node *node, size_t bytes)
 void sim_check_effects(struct sim_node *node, uint32_t effects_count)
 {
 	const struct swarm_limits *limits = &node->traits.limits;
+
+	if (effects_count <= node->effects_most_count)
+		return;
 	uint64_t effects_max =
 		(uint64_t)limits->peers_max * (EFFECTS_PER_PEER + limits->requests_per_peer_max +
 						      limits->incoming_requests_max) +
 		EFFECTS_PER_PIECE * (uint64_t)node->world->image.pieces_count;
 
-	if (effects_count > node->effects_most_count)
-		node->effects_most_count = effects_count;
+	node->effects_most_count = effects_count;
 	if (effects_count > effects_max)
 		sim_violation(node->world, "effects", "%s: %u effects of one input", node->name,
 			effects_count);
@@ -180,8 +182,8 @@ void sim_check_undurable(struct sim_node *node)
 	const struct sim_image *image = &node->world->image;
 	uint64_t bytes = 0;
 
-	if (faulty_disk(&node->traits.disk) ||
-		node->disk.writes_count == node->undurable_seen_count)
+	if (node->disk.writes_count == node->undurable_seen_count ||
+		faulty_disk(&node->traits.disk))
 		return;
 	node->undurable_seen_count = node->disk.writes_count;
 	for (const struct sim_write *write = node->disk.writes; write != NULL; write = write->next)

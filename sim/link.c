@@ -379,7 +379,6 @@ void sim_stream_purge(struct sim_stream *stream)
 void sim_stream_clear_wire(struct sim_stream *stream)
 {
 	sim_list_clear(&stream->wire);
-	sim_list_clear(&stream->express);
 }
 
 /* Its chunks stay with their slabs until the world ends. */
@@ -394,37 +393,6 @@ void sim_link_reset(struct sim_link *link)
 
 /* ---- what nodes say ---- */
 
-static void express_arrives(struct sim_world *world, void *context, uint64_t unused)
-{
-	struct sim_stream *stream = context;
-	struct sim_end *receiver = receiver_of(stream);
-
-	(void)unused;
-	while (receiver->open && stream->express.first != NULL &&
-		stream->express.first->due_ns <= world->now_ns) {
-		struct sim_message *message = sim_list_pop(&stream->express);
-
-		receiver->node->actor->received(receiver->node, receiver, message);
-		sim_message_destroy(message);
-	}
-}
-
-/* What is said in one breath arrives as one event. */
-static bool stream_express(struct sim_stream *stream, struct sim_message *message)
-{
-	struct sim_end *sender = sender_of(stream);
-	struct sim_world *world = sender->node->world;
-
-	if (!world->express)
-		return false;
-	message->due_ns = world->now_ns + stream->connection->latency_ns;
-	if (stream->express.last == NULL || stream->express.last->due_ns != message->due_ns)
-		sim_schedule(world, message->due_ns, express_arrives, stream, 0);
-	sim_list_push(&stream->express, message);
-	sender->node->link.sent_bytes += message->wire_bytes;
-	return true;
-}
-
 void sim_send(struct sim_connection *connection, uint32_t end, struct sim_message *message)
 {
 	struct sim_stream *stream = &connection->streams[end];
@@ -433,8 +401,10 @@ void sim_send(struct sim_connection *connection, uint32_t end, struct sim_messag
 		sim_message_destroy(message);
 		return;
 	}
-	if (message->kind != SIM_BLOCK && stream_express(stream, message))
+	if (message->kind != SIM_BLOCK && connection->ends[end].node->world->express) {
+		sim_express_send_long(connection, end, message);
 		return;
+	}
 	sim_list_push(message->kind == SIM_BLOCK ? &stream->blocks : &stream->control, message);
 	stream_ready(stream);
 }

@@ -29,13 +29,13 @@ struct sim_message {
 	uint32_t buffer; /* the sender's, or SWARM_BUFFER_NONE */
 	uint64_t wire_bytes;
 	uint64_t begin_offset;		  /* in the stream, once it is being sent */
-	uint64_t due_ns;		  /* with world.express: when it is there */
 	struct peer_handshake *handshake; /* SIM_HANDSHAKE only */
 	struct peer_message message;	  /* its bytes are `payload` */
 	uint32_t marks_count;
 	uint32_t *marks;       /* of a block: what its bytes are, a mark a granule */
 	uint32_t few_marks[2]; /* where they are when they are few */
 	uint8_t *payload;
+	uint8_t few_bytes[32]; /* likewise */
 };
 
 struct sim_message_list {
@@ -48,13 +48,12 @@ struct sim_stream {
 	uint32_t from; /* which end sends */
 	struct sim_message_list control;
 	struct sim_message_list blocks;
-	struct sim_message_list socket;	 /* taken by the socket, and not yet begun */
-	struct sim_message_list express; /* control on its way, with world.express */
-	struct sim_message_list wire;	 /* begun and not yet wholly delivered */
-	struct sim_message *unreported;	 /* first in `wire` whose sender was not told it has left */
-	uint64_t sending_left_bytes;	 /* of the last message in `wire` */
-	uint64_t socket_bytes;		 /* of the messages in `socket` */
-	struct sim_tcp *tcp;		 /* NULL without world.tcp */
+	struct sim_message_list socket; /* taken by the socket, and not yet begun */
+	struct sim_message_list wire;	/* begun and not yet wholly delivered */
+	struct sim_message *unreported; /* first in `wire` whose sender was not told it has left */
+	uint64_t sending_left_bytes;	/* of the last message in `wire` */
+	uint64_t socket_bytes;		/* of the messages in `socket` */
+	struct sim_tcp *tcp;		/* NULL without world.tcp */
 	uint64_t sent_offset;
 	uint64_t delivered_offset;
 	uint64_t coming_ns;    /* of the block in `wire`: when the receiver was last told of it */
@@ -74,9 +73,9 @@ struct sim_end {
 struct sim_connection {
 	struct sim_connection *next;
 	struct sim_end ends[2]; /* 0: the one that connected */
+	uint64_t latency_ns;	/* one way, all of it */
 	struct sim_stream streams[2];
 	struct sim_route routes[2]; /* of each stream */
-	uint64_t latency_ns;	    /* one way, all of it */
 };
 
 struct sim_chunk {

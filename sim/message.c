@@ -15,8 +15,9 @@ struct sim_message *sim_message_create(
 	message->ready = true;
 	message->placement.buffer = SWARM_BUFFER_NONE;
 	message->buffer = SWARM_BUFFER_NONE;
-	if (payload_bytes > 0)
-		message->payload = sim_allocate(payload_bytes, 1);
+	message->payload = message->few_bytes;
+	if (payload_bytes > sizeof(message->few_bytes))
+		message->payload = sim_allocate(1, payload_bytes);
 	if (kind == SIM_HANDSHAKE)
 		message->handshake = sim_allocate(1, sizeof(*message->handshake));
 	message->marks_count = marks_count;
@@ -28,7 +29,8 @@ struct sim_message *sim_message_create(
 
 void sim_message_destroy(struct sim_message *message)
 {
-	free(message->payload);
+	if (message->payload != message->few_bytes)
+		free(message->payload);
 	free(message->handshake);
 	if (message->marks != message->few_marks)
 		free(message->marks);

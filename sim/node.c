@@ -51,6 +51,7 @@ struct sim_node *sim_node_add_actor(struct sim_world *world, const char *what,
 		.latency_ns = traits->latency_ns,
 		.up_queue_bytes = traits->up_queue_bytes};
 	node->tick_ns = UINT64_MAX;
+	node->inbox.wake_ns = UINT64_MAX;
 	node->slots_count = traits->limits.peers_max;
 	node->slots = sim_allocate(node->slots_count, sizeof(*node->slots));
 	world->nodes[world->nodes_count++] = node;
@@ -97,6 +98,7 @@ void sim_node_destroy(struct sim_node *node)
 {
 	drop_answers(node);
 	sim_link_reset(&node->link);
+	sim_inbox_destroy(&node->inbox);
 	swarm_destroy(node->swarm);
 	if (node->buffers != NULL) {
 		sim_disk_destroy(&node->disk);

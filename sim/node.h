@@ -9,6 +9,7 @@
 #define SIM_NODE_H
 
 #include "sim/disk.h"
+#include "sim/express.h"
 #include "sim/link.h"
 #include "sim/world.h"
 #include "swarm/swarm.h"
@@ -88,11 +89,19 @@ struct sim_answer {
 };
 
 struct sim_node {
+	/* What every message needs, side by side. */
 	struct sim_world *world;
+	const struct sim_actor *actor;
+	struct swarm *swarm;
+	struct sim_slot *slots;
+	uint32_t slots_count;
+	uint32_t effects_most_count;
+	uint64_t tick_ns; /* scheduled; UINT64_MAX: none */
+	struct sim_inbox inbox;
+
 	uint32_t number;
 	char name[24];
 	struct peer_address address;
-	const struct sim_actor *actor;
 	void *script; /* of a bad peer */
 	struct sim_node_traits traits;
 	struct sim_link link;
@@ -103,14 +112,10 @@ struct sim_node {
 	uint64_t boots_count;
 	uint64_t life; /* grows at each end of a life: what was under way then is void */
 
-	struct swarm *swarm;
 	bool swarm_sealed; /* created: no allocation from now on */
 	uint64_t swarm_bytes;
-	struct sim_slot *slots;
-	uint32_t slots_count;
 	struct sim_buffer *buffers;
 	struct sim_answer *answers; /* not yet due */
-	uint64_t tick_ns;	    /* scheduled; UINT64_MAX: none */
 	uint64_t last_tick_ns;
 	uint32_t ticks_in_place_count;
 	uint64_t undurable_seen_count; /* writes when the checker last looked */
@@ -133,7 +138,6 @@ struct sim_node {
 	uint64_t wasted_bytes; /* as the engine counts, over all lives */
 	uint64_t pieces_hashed_wrong_count;
 	uint32_t bans_count;
-	uint32_t effects_most_count;
 	uint32_t have_checked_piece;
 	uint64_t have_checked_ns;
 	struct bitset written; /* pieces that were answered WRITTEN and not lost since */

@@ -36,10 +36,16 @@ static void send_control(
 	struct sim_node *node, struct sim_slot *slot, const struct swarm_effect *effect)
 {
 	const struct peer_message *from = &effect->message;
-	struct sim_message *message = sim_message_create(SIM_CONTROL, from->bytes_count, 0);
+	uint64_t wire_bytes = check_wire(node, from);
 
 	sim_check_have(node, from);
-	message->wire_bytes = check_wire(node, from);
+	if (node->world->express && from->bytes_count <= SIM_PARCEL_BYTES) {
+		sim_express_send(slot->connection, slot->end, from, wire_bytes);
+		return;
+	}
+	struct sim_message *message = sim_message_create(SIM_CONTROL, from->bytes_count, 0);
+
+	message->wire_bytes = wire_bytes;
 	message->message = *from;
 	if (from->bytes_count > 0)
 		memcpy(message->payload, from->bytes, from->bytes_count);

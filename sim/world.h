@@ -86,6 +86,7 @@ struct sim_world {
 	uint64_t window_bytes;	    /* in flight on one connection */
 	struct sim_tcp_traits tcp;  /* window_bytes is then the most a window can be */
 	bool express;	       /* control messages do not queue: for rooms too large for that */
+	uint64_t patience_ns;  /* with it: HAVEs wait so long for others to the same node; or 0 */
 	uint64_t dead_host_ns; /* until a connection to a host without power is given up */
 
 	struct sim_violation violation; /* the first */

@@ -4,7 +4,8 @@
 
 #define CONNECTING_MAX	 16
 #define RETRY_FIRST_NS	 NS_PER_S
-#define RETRY_SHIFT_MAX	 8 /* about four minutes */
+#define RETRY_SHIFT_MAX	 8	  /* about four minutes */
+#define LOOK_AGAIN_NS	 NS_PER_S /* through the whole book in vain; offenders are free again */
 #define NEEDLESS_WAIT_NS (5 * 60 * NS_PER_S)
 
 static uint32_t chain_of(const struct swarm *s, const struct peer_address *address)
@@ -152,14 +153,18 @@ static uint32_t choose(struct swarm *s)
 		soonest_ns = u64_min(soonest_ns, a->next_try_ns);
 	}
 	wake_at(s, soonest_ns);
+	s->connect_look_ns = u64_min(soonest_ns, s->now_ns + LOOK_AGAIN_NS);
 	return ADDRESS_NONE;
 }
 
 bool addresses_work(struct swarm *s)
 {
-	uint32_t index = may_connect(s) ? choose(s) : ADDRESS_NONE;
+	uint32_t index = ADDRESS_NONE;
 	uint32_t peer = SWARM_PEER_NONE;
 
+	s->connect_look_ns = 0;
+	if (may_connect(s))
+		index = choose(s);
 	if (index != ADDRESS_NONE)
 		peer = peer_new(s, &s->addresses[index].address, true);
 	if (peer == SWARM_PEER_NONE) {

@@ -15,6 +15,15 @@ uint32_t run_length(const struct swarm *s, uint32_t piece, uint32_t block, uint3
 	return (uint32_t)u64_min(bytes, piece_length(s, piece) - begin);
 }
 
+void buffer_set_state(struct swarm *s, uint32_t buffer, enum buffer_state state)
+{
+	s->buffers[buffer].state = state;
+	if (state == BUFFER_ARRIVING)
+		bitset_set(&s->arriving, buffer);
+	else
+		bitset_clear(&s->arriving, buffer);
+}
+
 uint32_t buffer_of(const struct swarm *s, uint32_t piece)
 {
 	uint32_t buffer = s->pieces[s->pieces[piece].leader].buffer;
@@ -55,7 +64,11 @@ static uint32_t find_available(const struct swarm *s)
 
 bool buffer_available(const struct swarm *s)
 {
-	return find_available(s) != SWARM_BUFFER_NONE;
+	for (uint32_t i = 0; i < s->limits.buffers_count; i++)
+		if (s->buffers[i].state == BUFFER_FREE || evictable(&s->buffers[i]) ||
+			abandoned(&s->buffers[i]))
+			return true;
+	return false;
 }
 
 uint32_t buffer_begin(struct swarm *s, uint32_t piece)
@@ -73,7 +86,7 @@ uint32_t buffer_begin(struct swarm *s, uint32_t piece)
 	uint32_t blocks_count = (uint32_t)u64_div_up(piece_length(s, piece), s->limits.block_bytes);
 
 	*b = (struct buffer){.senders = b->senders};
-	b->state = BUFFER_ARRIVING;
+	buffer_set_state(s, found, BUFFER_ARRIVING);
 	b->piece = piece;
 	b->blocks_count = b->blocks_free = blocks_count;
 	b->exclusive_peer = SWARM_PEER_NONE;
@@ -117,7 +130,7 @@ void buffer_settle(struct swarm *s, uint32_t buffer)
 	struct buffer *b = &s->buffers[buffer];
 
 	if (b->state == BUFFER_DRAINING && b->receiving_count == 0 && !b->busy)
-		b->state = BUFFER_FREE;
+		buffer_set_state(s, buffer, BUFFER_FREE);
 	if (b->state != BUFFER_FREE && !evictable(b))
 		return;
 	if (s->copies_due_count > 0)
@@ -158,7 +171,7 @@ void buffer_give_up(struct swarm *s, uint32_t buffer)
 	}
 	count_wasted(s, buffer);
 	s->layers_count -= b->state == BUFFER_LAYER;
-	b->state = BUFFER_DRAINING;
+	buffer_set_state(s, buffer, BUFFER_DRAINING);
 	content_dropped(s, buffer);
 	buffer_settle(s, buffer);
 }
@@ -166,11 +179,9 @@ void buffer_give_up(struct swarm *s, uint32_t buffer)
 /* Those who could finish it may not (probation), and those who may do not: begin again. */
 void buffers_tick(struct swarm *s)
 {
-	for (uint32_t i = 0; i < s->limits.buffers_count; i++) {
+	BITSET_FOREACH (i, &s->arriving) {
 		struct buffer *b = &s->buffers[i];
 
-		if (b->state != BUFFER_ARRIVING)
-			continue;
 		if (b->blocks_free == 0) /* somebody is asked for all of it, and is late in time */
 			b->progress_ns = s->now_ns;
 		if (b->receiving_count == 0 && s->now_ns >= b->progress_ns + BUFFER_STUCK_NS)
@@ -195,7 +206,7 @@ void buffer_collected(struct swarm *s, uint32_t buffer)
 {
 	struct buffer *b = &s->buffers[buffer];
 
-	b->state = BUFFER_HASHING;
+	buffer_set_state(s, buffer, BUFFER_HASHING);
 	piece_set_state(s, b->piece, SWARM_PIECE_VERIFYING);
 	struct swarm_effect *effect = effect_push(s, SWARM_EFFECT_HASH);
 
@@ -207,7 +218,7 @@ void buffer_collected(struct swarm *s, uint32_t buffer)
 void buffer_failed(struct swarm *s, uint32_t buffer)
 {
 	count_wasted(s, buffer);
-	s->buffers[buffer].state = BUFFER_FREE;
+	buffer_set_state(s, buffer, BUFFER_FREE);
 	if (s->buffers[buffer].twin != PIECE_NONE)
 		piece_bad(s, s->buffers[buffer].twin);
 	blame_bad(s, buffer);
@@ -223,7 +234,7 @@ void buffer_hashed(struct swarm *s, uint32_t buffer, uint32_t piece, bool ok)
 		return;
 	b->used_ns = s->now_ns;
 	if (ok) {
-		b->state = BUFFER_HOLDING;
+		buffer_set_state(s, buffer, BUFFER_HOLDING);
 		blame_good(s, buffer);
 		content_verified(s, piece);
 	} else if (!leaves_blame(s, buffer)) {

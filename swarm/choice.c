@@ -92,11 +92,10 @@ static uint32_t take_begun(struct swarm *s, uint32_t peer, uint32_t *chosen)
 {
 	uint32_t best = SWARM_BUFFER_NONE;
 
-	for (uint32_t i = 0; i < s->limits.buffers_count; i++) {
+	BITSET_FOREACH (i, &s->arriving) {
 		const struct buffer *b = &s->buffers[i];
 
-		if (b->state != BUFFER_ARRIVING || b->blocks_free == 0 ||
-			!may_take_from(s, i, peer))
+		if (b->blocks_free == 0 || !may_take_from(s, i, peer))
 			continue;
 		if (best == SWARM_BUFFER_NONE || b->blocks_free < s->buffers[best].blocks_free)
 			best = i;
@@ -213,11 +212,10 @@ static uint32_t take_doubled(struct swarm *s, uint32_t peer, uint32_t *chosen)
 {
 	bool endgame = picker_wanted_count(&s->picker) == 0;
 
-	for (uint32_t i = 0; i < s->peers_top; i++) {
+	BITSET_FOREACH (i, &s->asked) {
 		const struct peer *holder = &s->peers[i];
 
-		if (i == peer || holder->state != PEER_OPEN || holder->requests_count == 0 ||
-			!(endgame || holder->snubbed))
+		if (i == peer || !(endgame || holder->snubbed))
 			continue;
 		uint32_t block = take_from_queue(s, peer, holder, chosen);
 
@@ -236,13 +234,12 @@ static uint32_t take_over(struct swarm *s, uint32_t peer, uint32_t *chosen)
 
 	if (p->snubbed || !measured(p))
 		return BLOCK_NONE;
-	for (uint32_t i = 0; i < s->limits.buffers_count; i++) {
+	BITSET_FOREACH (i, &s->arriving) {
 		const struct buffer *b = &s->buffers[i];
 		uint32_t piece = b->piece;
 
-		if (b->state != BUFFER_ARRIVING || b->exclusive_peer == SWARM_PEER_NONE ||
-			b->exclusive_peer == peer || !bitset_has(&p->has, piece) ||
-			!rack_may_take(s, p, piece))
+		if (b->exclusive_peer == SWARM_PEER_NONE || b->exclusive_peer == peer ||
+			!bitset_has(&p->has, piece) || !rack_may_take(s, p, piece))
 			continue;
 		const struct peer *holder = &s->peers[b->exclusive_peer];
 		uint64_t block_bytes = s->limits.block_bytes;

@@ -68,7 +68,7 @@ static void begin(struct swarm *s, uint32_t piece, uint32_t twin)
 	struct buffer *b = &s->buffers[buffer];
 	struct swarm_effect *effect = effect_push(s, SWARM_EFFECT_READ);
 
-	b->state = BUFFER_READING;
+	buffer_set_state(s, buffer, BUFFER_READING);
 	b->busy = true;
 	b->twin = twin;
 	s->copies_reading_count++;

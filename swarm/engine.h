@@ -119,6 +119,7 @@ struct swarm {
 	uint64_t writes_from_ns; /* none before: the pause after a failure */
 
 	struct buffer *buffers;
+	struct bitset arriving;	  /* those in BUFFER_ARRIVING */
 	struct bitset copies_due; /* pieces to be copied from others on the device */
 	uint32_t copies_due_count;
 	uint32_t copies_reading_count;
@@ -138,6 +139,7 @@ struct swarm {
 	struct bitset unchoked;	  /* of these, with an upload slot */
 	struct bitset serve;	  /* there may be something to send to them */
 	struct bitset origins;	  /* PEER_OPEN, and the site's origin */
+	struct bitset asked;	  /* there are requests to them, not answered */
 	struct bitset refill;	  /* their pipelines may have room */
 	uint32_t refill_cursor;
 	uint32_t slots_count; /* peers unchoked */
@@ -155,6 +157,7 @@ struct swarm {
 	uint32_t *address_chains;
 	uint32_t address_chains_count;
 	uint32_t addresses_count;
+	uint64_t connect_look_ns; /* none of them is for us before, unless something changes */
 	struct offender offenders[OFFENDERS_MAX];
 	uint32_t offenders_count;
 
@@ -240,6 +243,7 @@ uint32_t haves_gather(const struct swarm *s, uint32_t from, uint32_t *pieces);
 bool haves_work(struct swarm *s);
 
 /* buffers.c */
+void buffer_set_state(struct swarm *s, uint32_t buffer, enum buffer_state state);
 struct block *buffer_block(struct swarm *s, uint32_t buffer, uint32_t block);
 uint32_t run_length(const struct swarm *s, uint32_t piece, uint32_t block, uint32_t blocks_count);
 uint32_t buffer_of(const struct swarm *s, uint32_t piece); /* with verified content, or NONE */

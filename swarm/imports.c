@@ -85,22 +85,23 @@ void rack_fulfilled(struct swarm *s, uint32_t peer, uint32_t at, uint32_t piece)
 		p->claims_lapsed--;
 }
 
-/* Members that come before us for the piece and may still see to it. */
-static uint32_t members_before(const struct swarm *s, uint32_t at, uint32_t piece)
+/* Members that come before us for the piece and may still see to it: whether there are no more than
+ * so many. Most often the first few that are looked at say no. */
+static bool members_before(const struct swarm *s, uint32_t at, uint32_t piece, uint64_t most)
 {
 	const struct level *level = &s->racks.levels[at];
 	uint64_t ours = weight(s->racks.member, piece);
 	uint64_t wait_ns = patience_ns(level->import_ns);
 	bool overdue = rack_waited_ns(s, level->since_ms[piece]) >= wait_ns;
-	uint32_t count = 0;
+	uint64_t count = 0;
 
-	for (uint32_t i = 0; i < s->peers_top; i++) {
+	for (uint32_t i = 0; i < s->peers_top && count <= most; i++) {
 		const struct peer *p = &s->peers[i];
 
 		if (is_member(p, at) && weight(p->member, piece) > ours)
 			count += !overdue || s->now_ns < p->news_ns + wait_ns;
 	}
-	return count;
+	return count <= most;
 }
 
 static bool others_import(const struct swarm *s, uint32_t at, uint32_t piece)
@@ -190,7 +191,7 @@ bool rack_is_ours(const struct swarm *s, uint32_t at, uint32_t piece)
 		return true;
 	if (s->now_ns < level->settled_ns || others_import(s, at, piece))
 		return false;
-	return members_before(s, at, piece) == 0 && our_places_turn(s, at, piece);
+	return members_before(s, at, piece, 0) && our_places_turn(s, at, piece);
 }
 
 /* With nothing of our own to import: one piece that has waited too long for its owner, the longer
@@ -206,11 +207,11 @@ uint32_t rack_find_overdue(struct swarm *s, uint32_t at)
 		if (piece == BITSET_NONE)
 			return PIECE_NONE;
 		from = piece + 1;
-		uint32_t before = members_before(s, at, piece);
+		uint64_t turns =
+			rack_waited_ns(s, level->since_ms[piece]) / patience_ns(level->import_ns);
 
-		if (!others_import(s, at, piece) && our_places_turn(s, at, piece) &&
-			rack_waited_ns(s, level->since_ms[piece]) >=
-				before * patience_ns(level->import_ns))
+		if (!others_import(s, at, piece) && members_before(s, at, piece, turns) &&
+			our_places_turn(s, at, piece))
 			return piece;
 	}
 	return PIECE_NONE;
@@ -226,10 +227,10 @@ bool rack_window_open(const struct swarm *s)
 	uint64_t least = WINDOW_BYTES_MIN;
 	uint64_t rate = 0;
 
-	for (uint32_t i = 0; i < s->peers_top; i++) {
+	BITSET_FOREACH (i, &s->open) {
 		const struct peer *p = &s->peers[i];
 
-		if (p->state != PEER_OPEN || p->distance == 0)
+		if (p->distance == 0)
 			continue;
 		/* Where an uplink is slow for so many, each asks for a block at a time. */
 		if (p->late_row > 0 || p->latency_ns >= WINDOW_SLOW_NS)

@@ -166,7 +166,7 @@ void intake_nothing(struct swarm *s, uint32_t peer)
 /* What another is slow with, or left behind. */
 static bool has_begun(const struct swarm *s, uint32_t peer)
 {
-	for (uint32_t i = 0; i < s->limits.buffers_count; i++)
+	BITSET_FOREACH (i, &s->arriving)
 		if (s->buffers[i].blocks_free > 0 && may_take_from(s, i, peer))
 			return true;
 	return false;

@@ -53,7 +53,7 @@ static void ask(struct swarm *s, uint32_t buffer, uint32_t peer)
 {
 	struct buffer *b = &s->buffers[buffer];
 
-	b->state = BUFFER_LAYER;
+	buffer_set_state(s, buffer, BUFFER_LAYER);
 	b->layer_peer = peer;
 	b->layer_generation = s->peers[peer].generation;
 	b->progress_ns = s->now_ns;
@@ -125,7 +125,7 @@ void leaves_leave(struct swarm *s, uint32_t peer)
 
 void leaves_tick(struct swarm *s)
 {
-	for (uint32_t i = 0; i < s->limits.buffers_count; i++) {
+	for (uint32_t i = 0; s->layers_count > 0 && i < s->limits.buffers_count; i++) {
 		const struct buffer *b = &s->buffers[i];
 
 		if (b->state != BUFFER_LAYER || b->busy)
@@ -359,7 +359,7 @@ void leaves_compared(struct swarm *s, const struct swarm_input *input)
 			ban_peer(s, peer, "it sent a leaf layer that fails its digest");
 		return;
 	}
-	b->state = BUFFER_ARRIVING;
+	buffer_set_state(s, input->buffer, BUFFER_ARRIVING);
 	s->layers_count--;
 	b->progress_ns = s->now_ns;
 	wake_at(s, s->now_ns + BUFFER_STUCK_NS);

@@ -139,6 +139,7 @@ void rack_introduced(
 	p->member = key_of(KEY_START, p->id, PEER_ID_BYTES);
 	p->news_ns = s->now_ns;
 	lending_comes(s, p);
+	s->connect_look_ns = 0; /* whom to look for may be another */
 	if (racks->first_ns == 0)
 		racks->first_ns = s->now_ns;
 	if (!racks->active)

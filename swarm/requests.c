@@ -100,6 +100,8 @@ struct request request_remove(struct swarm *s, uint32_t peer, uint32_t at)
 		*request_at(s, p, at) = *request_at(s, p, at - 1);
 	p->requests_first = (p->requests_first + 1) % s->limits.requests_per_peer_max;
 	p->requests_count--;
+	if (p->requests_count == 0)
+		bitset_clear(&s->asked, peer);
 	s->work |= WORK_REQUEST; /* there may be room for another */
 	p->requests_bytes -= request_length(s, &removed);
 	s->requested_bytes -= request_length(s, &removed);
@@ -174,8 +176,8 @@ void requests_drop(struct swarm *s, uint32_t peer, bool cancel)
 			send_request(s, peer, PEER_CANCEL, &r);
 	}
 	/* Pieces that only this peer may fill would wait for it for ever. */
-	for (uint32_t i = 0; i < s->limits.buffers_count; i++)
-		if (s->buffers[i].state == BUFFER_ARRIVING && s->buffers[i].exclusive_peer == peer)
+	BITSET_FOREACH (i, &s->arriving)
+		if (s->buffers[i].exclusive_peer == peer)
 			buffer_give_up(s, i);
 	p->buffer = SWARM_BUFFER_NONE;
 }
@@ -281,6 +283,7 @@ static void request_run(struct swarm *s, uint32_t peer, uint32_t buffer, uint32_
 		b->holders[b->holders_count++] = (uint16_t)peer;
 	}
 	p->requests_count++;
+	bitset_set(&s->asked, peer);
 	p->requests_bytes += request_length(s, &r);
 	s->requested_bytes += request_length(s, &r);
 	r.due_ns = due(s, p);

@@ -19,7 +19,8 @@
 #define TRACKERS_MAX	   64
 #define BUFFER_STUCK_NS	   (20 * NS_PER_S) /* without a block, then it is begun anew */
 #define HAVES_LOG	   128		   /* a power of two, and more than PEER_HAVES_MAX */
-#define EXTENDED_BYTES_MAX 2048		   /* the longest is a roster */
+#define CACHE_LINE_BYTES   64
+#define EXTENDED_BYTES_MAX 2048 /* the longest is a roster */
 
 /* ---- pieces ---- */
 
@@ -141,94 +142,82 @@ struct grant {
 	bool doubled; /* another has it granted, too */
 };
 
+/* What is looked at most comes first, and large arrays last: with thousands of peers in memory (in
+ * one simulated hall, say) time goes into fetching these lines. */
 struct peer {
+	/* The first line of the cache: what all peers are looked through for. */
 	enum peer_state state;
 	uint32_t generation;
-	const char *close_reason;
-	struct peer_address address;
-	uint32_t address_index; /* in the book, or ADDRESS_NONE */
-	bool useful;		/* something of worth has passed, either way */
-	bool needless;		/* closed because both sides are complete */
-	uint8_t id[PEER_ID_BYTES];
-	uint64_t state_ns;    /* when it came into its state */
-	uint64_t received_ns; /* last sign of life */
-	uint64_t sent_ns;
-
-	bool outgoing;
-	bool fast;     /* BEP 6 */
-	bool extended; /* BEP 10 */
-	bool own;      /* speaks our keys */
+	struct bitset has;
+	uint32_t has_count;
+	uint32_t useful_count;	   /* pieces it has that we lack */
+	uint32_t startable_count;  /* of these, not begun */
+	uint32_t importable_count; /* pieces that we would take from it though it is far */
+	uint32_t requests_count;
+	uint32_t incoming_count;
+	uint8_t distance;
 	bool origin;
-	bool all_seen;	/* said HAVE_ALL: counted in seeds_count, not piece by piece */
-	bool have_seen; /* has said what it has, at least in part */
+	bool own; /* speaks our keys */
 	bool am_interested;
 	bool declined; /* its offer, for now: intake.c */
 	bool peer_choking;
 	bool peer_interested;
-	bool unchoked; /* holds an upload slot */
-	uint8_t id_donthave;
-	uint8_t id_haves;     /* 0: it wants plain HAVEs */
-	uint8_t id_frame;     /* 0: it takes blocks only as they are */
-	uint8_t frame_misses; /* its last answers that were no frames */
-	uint8_t id_leaves;    /* 0: it knows no leaf layers */
-	uint32_t layers_serving_count;
-	uint32_t layers_asked_count;
-	uint32_t layers_unasked_count;
-	uint32_t request_bytes_max;
-	uint32_t requests_max; /* what it says it queues */
+	bool unchoked;	       /* holds an upload slot */
+	bool near_alone;       /* an origin elsewhere that serves everybody */
+	bool left_out;	       /* it cannot be relied on to pass on what it has */
+	bool snubbed;	       /* was late: one request at a time */
+	bool rejecting;	       /* choked: say REJECT for all that is queued */
+	bool have_seen;	       /* has said what it has, at least in part */
+	bool all_seen;	       /* said HAVE_ALL: counted in seeds_count, not piece by piece */
+	bool fast;	       /* BEP 6 */
+	uint8_t id_haves;      /* 0: it wants plain HAVEs */
+	bool nothing_to_guess; /* it has none of swarm.unassessed, which only get fewer */
 
-	struct bitset has;
-	uint32_t has_count;
-	uint32_t useful_count;	  /* pieces it has that we lack */
-	uint32_t startable_count; /* of these, not begun */
-	bool nothing_to_guess;	  /* it has none of swarm.unassessed, which only get fewer */
+	/* The second: what each of its messages touches. */
+	uint64_t received_ns; /* last sign of life */
+	uint64_t sent_ns;
+	uint64_t news_ns;	/* it last had a piece or began an import */
+	uint64_t importable_ns; /* importable_count last changed */
+	uint64_t member;	/* its key among the members; 0: it has not introduced itself */
+	uint64_t places[2];	/* keys of its rack and its site (racks.h); 0: in none */
+	uint32_t haves_from;	/* in the log: what it was not told yet */
+	uint32_t suggested_count;
 
-	uint32_t haves_from; /* in the log: what it was not told yet */
-
-	/* Where it is (racks.h). */
-	uint64_t places[2];	   /* keys of its rack and its site; 0: in none */
-	uint64_t member;	   /* its key among the members; 0: it has not introduced itself */
-	uint64_t news_ns;	   /* it last had a piece or began an import */
-	uint64_t importable_ns;	   /* importable_count last changed */
-	uint32_t importable_count; /* pieces that we would take from it though it is far */
-	uint8_t id_roster;
-	uint8_t distance;
-	bool near_alone;	/* an origin elsewhere that serves everybody */
-	bool left_out;		/* it cannot be relied on to pass on what it has */
+	/* Among racks (racks.h): whom to rely on. */
+	uint64_t interested_ns;	  /* since when we are */
+	uint64_t given_up_ns;	  /* it held us up, and has given nothing since; 0: it has not */
+	uint64_t suggested_ns;	  /* the origin last suggested something */
+	uint64_t taking_until_ns; /* it takes what we send, and others elsewhere wait for it */
+	uint64_t taken_bytes;	  /* by it since it last had one more piece than ever */
+	uint32_t has_most_count;
 	uint32_t claims_open;	/* pieces that we leave to it because it said it imports them */
 	uint32_t claims_lapsed; /* of such pieces, how many did not come in time */
 	uint32_t claims_said;
 	uint32_t taken_back_count; /* pieces that it had, as it said, and has no more */
 	uint32_t introductions_count;
 	bool roster_told;
-	uint64_t given_up_ns;	  /* it held us up, and has given nothing since; 0: it has not */
-	uint64_t interested_ns;	  /* since when we are */
-	uint64_t suggested_ns;	  /* the origin last suggested something */
-	uint64_t taking_until_ns; /* it takes what we send, and others elsewhere wait for it */
-	uint64_t taken_bytes;	  /* by it since it last had one more piece than ever */
-	uint32_t has_most_count;
 
 	/* What we asked it for. A ring, oldest first. */
 	struct request *requests;
 	uint32_t requests_first;
-	uint32_t requests_count;
-	uint64_t requests_bytes; /* of all of them */
 	uint32_t buffer;	 /* the one it works on, or BUFFER_NONE */
-	uint32_t buffer_piece;	 /* what that collected then */
-	uint32_t stale_blocks;	 /* requests given up, may still be answered */
-	uint32_t surplus_blocks; /* came unasked */
-	uint32_t rejects_row;
-	uint64_t choked_ns;	 /* when it last choked us */
-	uint64_t quiet_until_ns; /* ask nothing before */
-	bool snubbed;		 /* was late: one request at a time */
-	bool probation;		 /* was among the senders of a bad piece: whole pieces alone only */
-	uint32_t late_row;
+	uint64_t requests_bytes; /* of all of them */
 	uint64_t rate_bytes_per_s;
 	uint64_t latency_ns;	 /* smoothed, request to block */
 	uint64_t latency_min_ns; /* 0: none seen */
-	uint64_t window_ns;	 /* start of the rate's window */
-	uint64_t window_bytes;
+	uint64_t quiet_until_ns; /* ask nothing before */
+	uint32_t request_bytes_max;
+	uint32_t requests_max;	 /* what it says it queues */
+	uint64_t choked_ns;	 /* when it last choked us */
+	uint32_t buffer_piece;	 /* what its buffer collected then */
+	uint32_t stale_blocks;	 /* requests given up, may still be answered */
+	uint32_t surplus_blocks; /* came unasked */
+	uint32_t rejects_row;
+	uint32_t late_row;
+	bool probation; /* was among the senders of a bad piece: whole pieces alone only */
 	bool receiving;
+	uint64_t window_ns; /* start of the rate's window */
+	uint64_t window_bytes;
 	uint32_t receiving_buffer;
 	uint32_t receiving_block;  /* the first of the run */
 	uint64_t receiving_wanted; /* bit i: the i-th block of the run is taken */
@@ -238,17 +227,10 @@ struct peer {
 	uint64_t coming_ns; /* when the last part of it came */
 	uint32_t come_bytes;
 	uint64_t receiving_asked_ns; /* 0: it comes late, its request was given up */
-	uint32_t suggested[SUGGESTED_MAX];
-	uint32_t suggested_count;
 
 	/* What it asks us for. A ring, oldest first. */
 	struct incoming *incoming;
 	uint32_t incoming_first;
-	uint32_t incoming_count;
-	uint32_t idle_bitfields; /* late ones that said nothing new */
-	uint32_t idle_requests;	 /* requests that could not be served, since the last that could */
-	bool rejecting;		 /* choked: say REJECT for all that is queued */
-	struct outgoing_block sends[SENDS_MAX];
 	uint32_t sends_count;
 	uint64_t slot_ns;	/* when it was last choked or unchoked */
 	uint64_t turn_bytes;	/* sent since it was unchoked */
@@ -256,13 +238,37 @@ struct peer {
 	uint64_t unchoked_ns;
 	uint64_t answer_ns; /* smoothed, from an unchoke to its first request; 0: not known */
 	bool answered;
-	bool idled;	       /* its last turn passed unused */
-	uint32_t turn_piece;   /* of the last block */
-	struct bitset covered; /* origin only: pieces it has or that are granted to it */
-	struct grant grants[SUGGESTED_MAX];
+	bool idled;		 /* its last turn passed unused */
+	uint32_t turn_piece;	 /* of the last block */
+	uint32_t idle_bitfields; /* late ones that said nothing new */
+	uint32_t idle_requests;	 /* requests that could not be served, since the last that could */
 	uint32_t grants_count;
 	uint64_t grants_from_ns; /* none before: it let one lapse and took nothing since */
-};
+	struct bitset covered;	 /* origin only: pieces it has or that are granted to it */
+
+	/* Who it is. */
+	bool outgoing;
+	bool extended; /* BEP 10 */
+	bool useful;   /* something of worth has passed, either way */
+	bool needless; /* closed because both sides are complete */
+	uint8_t id_donthave;
+	uint8_t id_frame;     /* 0: it takes blocks only as they are */
+	uint8_t frame_misses; /* its last answers that were no frames */
+	uint8_t id_leaves;    /* 0: it knows no leaf layers */
+	uint8_t id_roster;
+	uint32_t layers_serving_count;
+	uint32_t layers_asked_count;
+	uint32_t layers_unasked_count;
+	const char *close_reason;
+	uint64_t state_ns; /* when it came into its state */
+	struct peer_address address;
+	uint32_t address_index; /* in the book, or ADDRESS_NONE */
+	uint8_t id[PEER_ID_BYTES];
+
+	uint32_t suggested[SUGGESTED_MAX];
+	struct outgoing_block sends[SENDS_MAX];
+	struct grant grants[SUGGESTED_MAX];
+} __attribute__((aligned(CACHE_LINE_BYTES)));
 
 /* ---- addresses ---- */
 

@@ -79,11 +79,28 @@ static bool create_buffers(struct swarm *s)
 	s->effects = swarm_allocate(s, s->effects_max, sizeof(struct swarm_effect));
 	struct sender *senders = swarm_allocate(
 		s, (uint64_t)limits->buffers_count * SENDERS_MAX, sizeof(struct sender));
+	uint64_t *arriving =
+		swarm_allocate(s, BITSET_WORDS(limits->buffers_count), sizeof(uint64_t));
 
 	for (uint32_t i = 0; s->buffers != NULL && senders != NULL && i < limits->buffers_count;
 		i++)
 		s->buffers[i].senders = senders + (size_t)i * SENDERS_MAX;
-	return senders != NULL && s->buffers != NULL && s->blocks != NULL && s->effects != NULL;
+	if (arriving != NULL)
+		bitset_init(&s->arriving, arriving, limits->buffers_count);
+	return senders != NULL && s->buffers != NULL && s->blocks != NULL && s->effects != NULL &&
+	       arriving != NULL;
+}
+
+/* From the beginning of a line of the cache on, as struct peer counts on. */
+static struct peer *allocate_peers(struct swarm *s)
+{
+	uint64_t bytes = (uint64_t)s->limits.peers_max * sizeof(struct peer);
+	uintptr_t memory = (uintptr_t)swarm_allocate(s, bytes + CACHE_LINE_BYTES, 1);
+
+	if (memory == 0)
+		return NULL;
+	return (struct peer *)((memory + CACHE_LINE_BYTES - 1) &
+			       ~(uintptr_t)(CACHE_LINE_BYTES - 1));
 }
 
 static bool create_peers(struct swarm *s)
@@ -93,7 +110,7 @@ static bool create_peers(struct swarm *s)
 	size_t words = BITSET_WORDS(s->pieces_count);
 	bool origin = s->settings.origin;
 	struct bitset *const sets[] = {&s->open, &s->askable, &s->interested, &s->unchoked,
-		&s->serve, &s->origins, &s->refill};
+		&s->serve, &s->origins, &s->asked, &s->refill};
 	uint64_t *set_words =
 		swarm_allocate(s, ARRAY_COUNT(sets) * BITSET_WORDS(count), sizeof(uint64_t));
 	uint64_t *has = swarm_allocate(s, count * words, sizeof(uint64_t));
@@ -103,7 +120,7 @@ static bool create_peers(struct swarm *s)
 	struct incoming *incoming =
 		swarm_allocate(s, count * limits->incoming_requests_max, sizeof(struct incoming));
 
-	s->peers = swarm_allocate(s, count, sizeof(struct peer));
+	s->peers = allocate_peers(s);
 	s->peer_due_ns = swarm_allocate(s, count, sizeof(uint64_t));
 	if (set_words == NULL || has == NULL || covered == NULL || requests == NULL ||
 		incoming == NULL || s->peers == NULL || s->peer_due_ns == NULL)
@@ -192,7 +209,9 @@ static void tick(struct swarm *s)
 	racks_tick(s);
 	slots_tick(s);
 	throttles_tick(s);
-	s->work |= WORK_WRITE | WORK_CONNECT | WORK_ANNOUNCE | WORK_HAVE;
+	s->work |= WORK_WRITE | WORK_ANNOUNCE | WORK_HAVE;
+	if (s->now_ns >= s->connect_look_ns)
+		s->work |= WORK_CONNECT;
 }
 
 static void handle_peer(struct swarm *s, const struct swarm_input *input)
