@@ -48,6 +48,8 @@ static void insert(struct sim_events *e, uint32_t number)
 	uint32_t slot = (uint32_t)(event->at_ns >> (level * LEVEL_BITS)) % SIM_EVENT_SLOTS;
 	struct sim_event_list *list = &e->slots[level][slot];
 
+	if (level == 0)
+		__builtin_prefetch(event->context); /* it is due within 256 ns */
 	event->next = SIM_EVENT_NONE;
 	if (list->first == SIM_EVENT_NONE)
 		list->first = number;

@@ -89,6 +89,8 @@ static void inbox_due(struct sim_world *world, void *context, uint64_t unused)
 		if (parcel.message != NULL)
 			sim_message_destroy(parcel.message);
 	}
+	if (inbox->count == 0) /* its beginning is in the cache */
+		inbox->first = 0;
 	for (uint32_t i = 0; i < inbox->count; i++)
 		wake(node, due_ns(world, parcel_at(inbox, i)));
 }

@@ -9,6 +9,7 @@
 #define COARSE_INCOMING	    32
 #define COARSE_BUFFERS	    48
 #define SHAPED_WINDOW_BYTES (4 * MIB)
+#define PATIENCE_NS	    (10 * NS_PER_MS)
 
 #define X(scenario_name) extern const struct sim_scenario sim_scenario_##scenario_name;
 #include "sim/scenarios.def"
@@ -111,6 +112,7 @@ void sim_count_in_pieces(
 	world->chunk_bytes = (uint32_t)MIB;
 	world->window_bytes = piece_bytes;
 	world->express = true;
+	world->patience_ns = PATIENCE_NS;
 	limits->block_bytes = piece_bytes;
 	/* A peer is asked for the next when the one before is here: what several small requests
 	 * would keep under way, in whole pieces, is several times too much. */

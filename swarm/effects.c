@@ -135,6 +135,8 @@ bool effect_pop(struct swarm *s, struct swarm_effect *effect)
 	*effect = s->effects[s->effects_first];
 	s->effects_first = (s->effects_first + 1) % s->effects_max;
 	s->effects_count--;
+	if (s->effects_count == 0) /* from its beginning, which is in the cache */
+		s->effects_first = 0;
 	if (effect->kind == SWARM_EFFECT_SEND)
 		fill_payload(s, &effect->message);
 	return true;
