@@ -103,6 +103,25 @@ void sim_shaped(struct sim_world *world, struct sim_node_traits *traits, uint64_
 void sim_count_in_pieces(
 	struct sim_world *world, struct sim_node_traits *traits, uint32_t piece_bytes);
 
+/* sim/halls.c: racks of 40 machines on gigabit links behind uplinks of 10 Gbit/s; pieces of 4 MiB,
+ * counted in pieces. */
+#define SIM_GIGABIT		 (UINT64_C(125000000) * 1448 / 1538)
+#define SIM_HALL_RACK_NODES	 40
+#define SIM_HALL_NODES(racks)	 ((racks)*SIM_HALL_RACK_NODES + 1)
+#define SIM_HALL_LIMIT_NS(bytes) (20 * ((bytes) / SIM_GIGABIT) * NS_PER_S)
+
+struct sim_hall {
+	uint32_t racks_count;
+	uint64_t image_bytes;
+	uint32_t together; /* so many pieces travel, are hashed and written as one */
+	uint64_t disk_bytes_per_s;
+	uint64_t slow_disk_bytes_per_s;
+	uint32_t slow_one_in;  /* machines with the slow disk; 0: none */
+	uint32_t fails_one_in; /* machines that lose power once; 0: none */
+	uint32_t peers_max;    /* 0: the default */
+};
+void sim_hall_build(struct sim_world *world, const struct sim_hall *hall);
+
 /* Durable bytes of the node by its engine's account, 0 when it is off. */
 uint64_t sim_durable_bytes(const struct sim_node *node);
 /* Every piece can be read at some machine that runs, the origin aside. */

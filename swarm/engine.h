@@ -75,83 +75,83 @@ struct intake {
 };
 
 struct swarm {
-	struct swarm_settings settings;
-	struct swarm_limits limits;
-	struct swarm_allocator allocator;
-	void *allocations[ALLOCATIONS_MAX];
-	uint32_t allocations_count;
-	struct rng rng;
+	/* What every input touches comes first, in few lines of the cache. */
 	uint64_t now_ns;
 	uint64_t deadline_ns;
+	struct peer *peers;
+	struct piece *pieces;	      /* pieces_count, then LISTS_COUNT list heads */
+	struct swarm_effect *effects; /* ring */
+	uint32_t effects_max, effects_first, effects_count;
 	uint32_t work; /* enum work */
-	bool started, stopped, assessed;
-	uint64_t started_ns;
-	struct throttle up, down;
-	uint64_t requested_bytes; /* of all peers, not answered */
-	bool complete, disk_failed;
-
-	struct piece *pieces; /* pieces_count, then LISTS_COUNT list heads */
 	uint32_t pieces_count;
-	uint32_t blocks_per_piece;
-	struct picker picker;
-	uint32_t have_first, have_last;
-	struct haves haves;
-	struct bitset zeroes_due; /* zero pieces that must be zeroed */
-	uint32_t zeroes_due_count;
-	uint32_t zeroes_cursor;
 	uint32_t lacking_count; /* pieces that must come from peers and have not */
-	uint32_t durable_count;
-	struct bitset unassessed; /* nobody has looked at them; without zero pieces */
-	uint64_t assessed_bytes;  /* by the driver, without zero pieces */
-	uint64_t absent_bytes;	  /* of these */
-	bool content_in_hand;	  /* a piece was fetched and verified: the device may be changed */
+	/* Peers by what they are, so that nobody looks through all of them. */
+	struct bitset open;	  /* PEER_OPEN */
+	struct bitset refill;	  /* their pipelines may have room */
+	struct bitset askable;	  /* of those open, interesting to us, and we are not choked */
+	struct bitset asked;	  /* there are requests to them, not answered */
+	struct bitset serve;	  /* there may be something to send to them */
+	struct bitset interested; /* of those open, interested in us */
+	struct bitset unchoked;	  /* of these, with an upload slot */
+	struct bitset origins;	  /* PEER_OPEN, and the site's origin */
+	uint32_t refill_cursor;
+	uint32_t upload_cursor;
+	uint32_t slots_count; /* peers unchoked */
+	uint32_t declined_count;
+	uint32_t have_first, have_last;
+	uint64_t *peer_due_ns; /* when each is to be looked after; NEVER */
+	uint32_t peers_top;    /* no peer in use at or above */
+	uint32_t peers_used_count;
+	struct picker picker;
+	struct bitset have; /* pieces WRITTEN or DURABLE */
+	bool started, stopped, assessed;
+	bool complete, disk_failed;
+	bool frames_seen;     /* of anybody */
+	bool content_in_hand; /* a piece was fetched and verified: the device may be changed */
+	bool flushing;
+	bool flush_stale; /* a failure came after it was issued */
+
+	struct buffer *buffers;
+	struct bitset arriving; /* those in BUFFER_ARRIVING */
+	struct block *blocks;	/* buffers_count * blocks_per_piece */
+	uint32_t blocks_per_piece;
+	uint32_t copies_due_count;
+	struct bitset copies_due; /* pieces to be copied from others on the device */
+	uint32_t copies_reading_count;
+	uint32_t layers_count; /* buffers in BUFFER_LAYER */
+	uint32_t useless_layers_row;
 
 	uint64_t undurable_bytes; /* WRITE issued, not yet durable */
 	uint32_t undurable_count;
+	uint32_t durable_count;
 	uint64_t dirty_bytes; /* WRITTEN since the last flush was issued */
 	uint64_t dirty_since_ns;
 	uint32_t writes_count; /* WRITE and WRITE_ZEROES not answered */
 	uint32_t write_cursor; /* behind the last WRITE */
 	uint64_t flush_id;
-	bool flushing;
-	bool flush_stale; /* a failure came after it was issued */
 	uint32_t failures_row;
-	uint64_t writes_from_ns; /* none before: the pause after a failure */
+	uint64_t writes_from_ns;  /* none before: the pause after a failure */
+	struct bitset zeroes_due; /* zero pieces that must be zeroed */
+	uint32_t zeroes_due_count;
+	uint32_t zeroes_cursor;
+	struct bitset unassessed; /* nobody has looked at them; without zero pieces */
+	uint64_t assessed_bytes;  /* by the driver, without zero pieces */
+	uint64_t absent_bytes;	  /* of these */
 
-	struct buffer *buffers;
-	struct bitset arriving;	  /* those in BUFFER_ARRIVING */
-	struct bitset copies_due; /* pieces to be copied from others on the device */
-	uint32_t copies_due_count;
-	uint32_t copies_reading_count;
-	uint32_t layers_count; /* buffers in BUFFER_LAYER */
-	uint32_t useless_layers_row;
-	struct block *blocks; /* buffers_count * blocks_per_piece */
-
-	struct peer *peers;
-	uint64_t *peer_due_ns; /* when each is to be looked after; NEVER */
-	uint32_t peers_top;    /* no peer in use at or above */
-	uint32_t peers_used_count;
-	uint32_t seeds_count; /* peers that said HAVE_ALL */
-	/* Peers by what they are, so that nobody looks through all of them. */
-	struct bitset open;	  /* PEER_OPEN */
-	struct bitset askable;	  /* of these, interesting to us, and we are not choked */
-	struct bitset interested; /* of these, interested in us */
-	struct bitset unchoked;	  /* of these, with an upload slot */
-	struct bitset serve;	  /* there may be something to send to them */
-	struct bitset origins;	  /* PEER_OPEN, and the site's origin */
-	struct bitset asked;	  /* there are requests to them, not answered */
-	struct bitset refill;	  /* their pipelines may have room */
-	uint32_t refill_cursor;
-	uint32_t slots_count; /* peers unchoked */
-	uint32_t upload_cursor;
+	uint64_t started_ns;
+	uint64_t received_ns;	  /* the last block */
+	uint64_t requested_bytes; /* of all peers, not answered */
+	struct throttle up, down;
 	struct climb climb;
-	uint64_t received_ns; /* the last block */
-	uint32_t declined_count;
 	struct intake intake;
-	bool frames_seen;     /* of anybody */
+	uint32_t seeds_count; /* peers that said HAVE_ALL */
 	struct picker grants; /* origin only */
-
 	struct racks racks;
+	struct rng rng;
+	struct swarm_limits limits;
+	struct swarm_status status; /* the running sums in it */
+	struct swarm_settings settings;
+	struct haves haves;
 
 	struct known_address *addresses;
 	uint32_t *address_chains;
@@ -160,16 +160,13 @@ struct swarm {
 	uint64_t connect_look_ns; /* none of them is for us before, unless something changes */
 	struct offender offenders[OFFENDERS_MAX];
 	uint32_t offenders_count;
-
 	struct announcer announcer;
 
-	struct swarm_effect *effects; /* ring */
-	uint32_t effects_max, effects_first, effects_count;
 	uint8_t *bitfield_bytes;
-	struct bitset have; /* pieces WRITTEN or DURABLE */
 	uint8_t extended_bytes[EXTENDED_BYTES_MAX];
-
-	struct swarm_status status; /* the running sums in it */
+	struct swarm_allocator allocator;
+	void *allocations[ALLOCATIONS_MAX];
+	uint32_t allocations_count;
 };
 
 /* effects.c */

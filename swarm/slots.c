@@ -114,6 +114,7 @@ static uint32_t need(const struct swarm *s, const struct peer *p)
 static uint32_t neediest(struct swarm *s)
 {
 	uint32_t best = SWARM_PEER_NONE;
+	uint32_t best_need = 0;
 	bool crowd = crowded(s);
 
 	BITSET_FOREACH (i, &s->interested) {
@@ -126,11 +127,14 @@ static uint32_t neediest(struct swarm *s)
 			wake_at(s, p->slot_ns + SLOT_MIN_NS);
 			continue;
 		}
-		const struct peer *b = best == SWARM_PEER_NONE ? NULL : &s->peers[best];
+		uint32_t p_need = need(s, p);
 
-		if (b == NULL || need(s, p) > need(s, b) ||
-			(need(s, p) == need(s, b) && p->slot_ns < b->slot_ns))
-			best = i;
+		if (best != SWARM_PEER_NONE &&
+			(p_need < best_need ||
+				(p_need == best_need && p->slot_ns >= s->peers[best].slot_ns)))
+			continue;
+		best = i;
+		best_need = p_need;
 	}
 	return best;
 }

@@ -2,30 +2,22 @@
 /* Almost 1,200 servers, 40 to a rack, on gigabit links behind 10 Gbit/s uplinks; 4 GB. */
 #include "sim/scenario.h"
 
-#define RACKS		 30
-#define NODES_PER_RACK	 40
-#define GIGABIT		 (UINT64_C(125000000) * 1448 / 1538)
-#define PIECE_BYTES	 (4 * MIB)
-#define IMAGE_BYTES	 UINT64_C(4000000000)
-#define DISK_BYTES_PER_S UINT64_C(500000000)
+#define RACKS	    30
+#define IMAGE_BYTES UINT64_C(4000000000)
 
 static void build(struct sim_world *world)
 {
-	struct sim_node_traits traits;
-
-	sim_node_traits_default(&traits);
-	sim_count_in_pieces(world, &traits, PIECE_BYTES);
-	sim_image_make(world, IMAGE_BYTES, PIECE_BYTES, 0, 0);
-	traits.up_bytes_per_s = traits.down_bytes_per_s = GIGABIT;
-	traits.disk.write_bytes_per_s = DISK_BYTES_PER_S;
-	sim_racked(world, RACKS, NODES_PER_RACK, 10 * GIGABIT, &traits);
+	sim_hall_build(world, &(struct sim_hall){.racks_count = RACKS,
+				      .image_bytes = IMAGE_BYTES,
+				      .together = 1,
+				      .disk_bytes_per_s = UINT64_C(500000000)});
 }
 
 const struct sim_scenario sim_scenario_hall_of_1200 = {
 	.name = "hall_of_1200",
 	.shows = "1,200 nodes in 30 racks, 1 Gbit/s, uplinks of 10 Gbit/s, 4 GB: all finish",
-	.nodes_max = RACKS * NODES_PER_RACK + 1,
-	.limit_ns = 900 * NS_PER_S,
+	.nodes_max = SIM_HALL_NODES(RACKS),
+	.limit_ns = SIM_HALL_LIMIT_NS(IMAGE_BYTES),
 	.build = build,
 	.manual = true,
 };
