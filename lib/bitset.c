@@ -66,6 +66,16 @@ uint32_t bitset_next_clear(const struct bitset *set, uint32_t from)
 	return next_bit(set, from, ~(uint64_t)0);
 }
 
+/* The other end of the byte first. */
+static uint8_t reversed(uint8_t byte)
+{
+	uint32_t bits = byte;
+
+	bits = (bits & 0xf0) >> 4 | (bits & 0x0f) << 4;
+	bits = (bits & 0xcc) >> 2 | (bits & 0x33) << 2;
+	return (uint8_t)((bits & 0xaa) >> 1 | (bits & 0x55) << 1);
+}
+
 bool bitset_from_bitfield(struct bitset *set, const uint8_t *bytes, size_t bytes_count)
 {
 	bitset_clear_all(set);
@@ -74,15 +84,13 @@ bool bitset_from_bitfield(struct bitset *set, const uint8_t *bytes, size_t bytes
 	if (set->bits_count % 8 != 0 &&
 		(bytes[bytes_count - 1] & (0xff >> (set->bits_count % 8))) != 0)
 		return false;
-	for (uint32_t bit = 0; bit < set->bits_count; bit++)
-		if (bytes[bit / 8] >> (7 - bit % 8) & 1)
-			bitset_set(set, bit);
+	for (size_t i = 0; i < bytes_count; i++)
+		set->words[i / 8] |= (uint64_t)reversed(bytes[i]) << (i % 8 * 8);
 	return true;
 }
 
 void bitset_to_bitfield(const struct bitset *set, uint8_t *bytes)
 {
-	memset(bytes, 0, ((size_t)set->bits_count + 7) / 8);
-	BITSET_FOREACH (bit, set)
-		bytes[bit / 8] |= (uint8_t)(0x80 >> (bit % 8));
+	for (size_t i = 0; i < ((size_t)set->bits_count + 7) / 8; i++)
+		bytes[i] = reversed((uint8_t)(set->words[i / 8] >> (i % 8 * 8)));
 }

@@ -20,6 +20,8 @@ void sim_disk_traits_default(struct sim_disk_traits *traits)
 	};
 }
 
+static void find_middle(struct sim_disk *disk);
+
 void sim_disk_create(
 	struct sim_disk *disk, struct sim_world *world, const struct sim_disk_traits *traits)
 {
@@ -27,6 +29,7 @@ void sim_disk_create(
 
 	*disk = (struct sim_disk){.world = world, .traits = *traits};
 	rng_seed(&disk->rng, rng_next(&world->rng));
+	find_middle(disk);
 	disk->view = sim_allocate(granules, sizeof(*disk->view));
 	disk->durable = sim_allocate(granules, sizeof(*disk->durable));
 	disk->held = sim_allocate(granules, sizeof(*disk->held));
@@ -116,10 +119,22 @@ static bool in_tail(const struct sim_disk *disk, uint32_t granule)
 	       image->length_bytes;
 }
 
+/* What is between head and tail, for sim_disk_is_held. */
+static void find_middle(struct sim_disk *disk)
+{
+	uint32_t granules = disk->world->image.granules_count;
+
+	while (disk->middle_from < granules && in_head(disk, disk->middle_from))
+		disk->middle_from++;
+	disk->middle_to = granules;
+	while (disk->middle_to > disk->middle_from && in_tail(disk, disk->middle_to - 1))
+		disk->middle_to--;
+}
+
 bool sim_disk_is_held(const struct sim_disk *disk, uint32_t granule)
 {
 	return disk->traits.holdback && !disk->committed &&
-	       (in_head(disk, granule) || in_tail(disk, granule));
+	       (granule < disk->middle_from || granule >= disk->middle_to);
 }
 
 uint32_t sim_disk_read_granule(const struct sim_disk *disk, uint32_t granule)

@@ -57,6 +57,8 @@ struct sim_disk {
 	struct bitset held_valid;
 	bool wiped;
 	bool committed;
+	uint32_t middle_from; /* granules that are in neither head nor tail */
+	uint32_t middle_to;
 	struct sim_write *writes; /* not durable, oldest first */
 	struct sim_write *writes_last;
 	uint64_t free_ns; /* when the operations issued so far are done */

@@ -29,7 +29,8 @@ void sim_hall_build(struct sim_world *world, const struct sim_hall *hall)
 
 	sim_node_traits_default(&traits);
 	sim_count_in_pieces(world, &traits, unit_bytes);
-	/* What is counted in pieces stays as many of these. */
+	/* What is counted in pieces stays as many of these, and each as many chunks. */
+	world->chunk_bytes *= hall->together;
 	traits.limits.undurable_bytes_max *= hall->together;
 	traits.limits.flush_bytes *= hall->together;
 	sim_image_make(world, hall->image_bytes, unit_bytes, 0, 0);

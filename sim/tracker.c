@@ -5,6 +5,8 @@
 #define SILENCE_NS     (10 * NS_PER_S)
 #define PEERS_MAX      50
 #define EXPIRES_ROUNDS 3
+#define DRAWN_FROM_MIN 512 /* nodes */
+#define DRAWS_MAX      400
 
 void sim_tracker_add(struct sim_world *world, uint32_t interval_s)
 {
@@ -36,17 +38,21 @@ void sim_tracker_register(struct sim_node *node)
 		node->world->trackers[i].expires_ns[node->number] = UINT64_MAX;
 }
 
+static bool is_named(const struct sim_node *node, const struct sim_tracker *tracker, uint32_t other)
+{
+	return other != node->number && tracker->expires_ns[other] > node->world->now_ns;
+}
+
 /* Every peer that the tracker names has the same chance: a reservoir of as many as are wanted. */
-static void name_peers(
-	struct sim_node *node, const struct sim_tracker *tracker, uint32_t wanted, uint64_t due_ns)
+static uint32_t choose_from_all(struct sim_node *node, const struct sim_tracker *tracker,
+	uint32_t wanted, uint32_t chosen[static PEERS_MAX])
 {
 	struct sim_world *world = node->world;
-	uint32_t chosen[PEERS_MAX];
 	uint32_t chosen_count = 0;
 	uint64_t seen_count = 0;
 
 	for (uint32_t i = 0; i < world->nodes_count; i++) {
-		if (i == node->number || tracker->expires_ns[i] <= world->now_ns)
+		if (!is_named(node, tracker, i))
 			continue;
 		seen_count++;
 		if (chosen_count < wanted) {
@@ -58,6 +64,40 @@ static void name_peers(
 		if (place < wanted)
 			chosen[place] = i;
 	}
+	return chosen_count;
+}
+
+/* The same, by drawing numbers until there are enough: nobody looks through thousands. Fewer than
+ * are wanted when many are not there. */
+static uint32_t draw(struct sim_node *node, const struct sim_tracker *tracker, uint32_t wanted,
+	uint32_t chosen[static PEERS_MAX])
+{
+	struct sim_world *world = node->world;
+	uint32_t chosen_count = 0;
+
+	for (uint32_t i = 0; i < DRAWS_MAX && chosen_count < wanted; i++) {
+		uint32_t other = (uint32_t)rng_below(&world->rng, world->nodes_count);
+		bool again = !is_named(node, tracker, other);
+
+		for (uint32_t k = 0; k < chosen_count && !again; k++)
+			again = chosen[k] == other;
+		if (!again)
+			chosen[chosen_count++] = other;
+	}
+	return chosen_count;
+}
+
+static void name_peers(
+	struct sim_node *node, const struct sim_tracker *tracker, uint32_t wanted, uint64_t due_ns)
+{
+	struct sim_world *world = node->world;
+	uint32_t chosen[PEERS_MAX];
+	uint32_t chosen_count = 0;
+
+	if (world->nodes_count >= DRAWN_FROM_MIN)
+		chosen_count = draw(node, tracker, wanted, chosen);
+	if (world->nodes_count < DRAWN_FROM_MIN || chosen_count < wanted)
+		chosen_count = choose_from_all(node, tracker, wanted, chosen);
 	for (uint32_t i = 0; i < chosen_count; i++) {
 		struct sim_answer *answer = sim_node_answer(node, SWARM_IN_ADDRESS);
 

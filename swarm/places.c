@@ -166,7 +166,10 @@ void rack_peer_left(struct swarm *s, uint32_t peer)
 	for (uint32_t i = 0; i < LEVELS_COUNT; i++) {
 		struct level *level = &s->racks.levels[i];
 
-		for (uint32_t piece = 0; level->active && piece < s->pieces_count; piece++)
+		if (!level->active)
+			continue;
+		/* A peer imports nothing but what waits: stop_waiting ends it. */
+		BITSET_FOREACH (piece, &level->waiting)
 			if (level->importer[piece] == peer)
 				rack_set_importer(s, i, piece, IMPORTER_NONE);
 	}
