@@ -39,8 +39,8 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/u
 HELPERS    := $(patsubst tests/helpers/%.c,$(BUILD)/tests/helpers/%,$(wildcard tests/helpers/*.c))
 FUZZERS    := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-.PHONY: all help test demo check unit fuzz pure layers format format-check clean bench sim tools \
-	install
+.PHONY: all help test demo check unit fuzz pure layers format format-check clean bench sim fast-sim \
+	tools install
 
 all: $(BUILD)/swarmboot $(BUILD)/swarmboot-agent ## build the two programs (default)
 
@@ -63,6 +63,9 @@ bench-%: all sim tools
 	scripts/bench $*
 
 sim: $(BUILD)/sim/sim ## build the simulator (build/sim/sim)
+
+fast-sim: ## the simulator for halls: build/fast/sim/sim, optimised as a whole for this processor
+	CFLAGS='-O3 -march=native -flto=auto -g' $(MAKE) BUILD=build/fast build/fast/sim/sim
 
 tools: $(HELPERS) ## small programs that tests use
 
@@ -91,7 +94,7 @@ install: all ## install programs and man pages under PREFIX (default /usr/local)
 PREFIX ?= /usr/local
 
 clean: ## remove what was built (keeps downloads)
-	rm -rf build/swarmboot* build/lib* build/*.a build/sim build/sanitize build/pure build/fuzz \
+	rm -rf build/swarmboot* build/lib* build/*.a build/sim build/fast build/sanitize build/pure build/fuzz \
 		build/tests $(addprefix build/,lib wire swarm runtime initramfs tracker server images pxe cli)
 
 $(BUILD)/libswarmboot.a: $(call object,$(LIBRARY_C))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* 10,000 machines in 250 racks, 50 GB, fast and slow disks; one in a hundred loses power and boots
- * again. Takes hours and more than 12 GB; hall_of_10000_in_fours is the coarser one. */
+ * again. Takes hours and 12 GB; hall_of_10000_in_twos is the coarser one. */
 #include "sim/scenario.h"
 
 #define RACKS	    250

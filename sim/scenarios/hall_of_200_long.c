@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* With as many pieces as it takes to set hall_of_200_in_fours beside it. */
+/* With as many pieces as it takes to set hall_of_200_in_twos beside it. */
 #include "sim/scenario.h"
 
 #define RACKS	    5
