@@ -98,6 +98,16 @@ static uint32_t guess(struct swarm *s, const struct peer *p)
 	return best;
 }
 
+/* Takes this one for absent if nobody has looked at it. False when there is no reason to. */
+bool assess_skip(struct swarm *s, uint32_t piece)
+{
+	if (s->assessed || s->disk_failed || !bitset_has(&s->unassessed, piece) ||
+		!nothing_is_there(s))
+		return false;
+	piece_missing(s, piece);
+	return true;
+}
+
 /* Takes one that nobody has looked at for absent. False when there is no reason to. */
 bool assess_guess(struct swarm *s, uint32_t peer)
 {

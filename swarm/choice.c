@@ -60,17 +60,25 @@ void peer_suggested(struct swarm *s, uint32_t peer, uint32_t piece)
 	refill(s, peer);
 }
 
+/* What is not assessed yet waits until that is known, or is not worth knowing. */
+static bool suggestion_waits(struct swarm *s, uint32_t piece)
+{
+	return s->pieces[piece].state == SWARM_PIECE_UNKNOWN && !assess_skip(s, piece);
+}
+
 static uint32_t take_suggested(struct swarm *s, uint32_t peer, uint32_t *chosen)
 {
 	struct peer *p = &s->peers[peer];
 	uint32_t block = BLOCK_NONE;
+	uint32_t at = 0;
 
-	while (p->suggested_count > 0 && block == BLOCK_NONE) {
-		uint32_t piece = p->suggested[0];
+	while (at < p->suggested_count && block == BLOCK_NONE) {
+		uint32_t piece = p->suggested[at];
 
-		/* Not assessed yet: when that is known. */
-		if (s->pieces[piece].state == SWARM_PIECE_UNKNOWN)
-			return BLOCK_NONE;
+		if (suggestion_waits(s, piece)) {
+			at++;
+			continue;
+		}
 		uint32_t buffer = s->pieces[s->pieces[piece].leader].buffer;
 
 		if (picker_wants(&s->picker, piece)) {
@@ -81,7 +89,8 @@ static uint32_t take_suggested(struct swarm *s, uint32_t peer, uint32_t *chosen)
 		if (buffer != SWARM_BUFFER_NONE)
 			block = take(s, peer, buffer, chosen);
 		p->suggested_count--;
-		memmove(p->suggested, p->suggested + 1, p->suggested_count * sizeof(uint32_t));
+		memmove(p->suggested + at, p->suggested + at + 1,
+			(p->suggested_count - at) * sizeof(uint32_t));
 	}
 	return block;
 }

@@ -223,6 +223,7 @@ void piece_checking(struct swarm *s, uint32_t piece);
 void piece_absent(struct swarm *s, uint32_t piece, bool stale);
 void piece_present(struct swarm *s, uint32_t piece);
 void pieces_assess_done(struct swarm *s);
+bool assess_skip(struct swarm *s, uint32_t piece);
 bool assess_guess(struct swarm *s, uint32_t peer);
 
 /* holdings.c */
