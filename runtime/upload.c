@@ -64,6 +64,7 @@ struct upload_pool *upload_pool_create(struct workers *disks, uint64_t memory_by
 {
 	uint64_t run_bytes = UPLOAD_RUN_BYTES_MAX;
 
+	memory_bytes /= 2; /* half for what is read, half for what is sent from the page cache */
 	while (run_bytes > UPLOAD_RUN_BYTES_MIN && memory_bytes / run_bytes < UPLOAD_RUNS_WANTED)
 		run_bytes /= 2;
 	uint32_t runs_count =
