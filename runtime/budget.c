@@ -9,6 +9,7 @@
 #include "runtime/memory.h"
 
 #define PROCESS_BYTES	   (2 * MIB + MIB / 2) /* program, libraries, stacks, heap's slack */
+#define SLACK_SHARE	   20 /* of the memory: what allocators keep beyond it, as measured */
 #define CONNECTION_BYTES   (8 * KIB)
 #define JOB_BYTES	   64
 #define ALIGN_BYTES	   4096
@@ -180,8 +181,8 @@ void budget_plan(struct budget *budget, uint64_t memory_bytes, uint64_t taken_by
 	budget->check_bytes = check_bytes(memory_bytes);
 	budget->buffer_stride_bytes = u64_div_up(metainfo->piece_bytes, ALIGN_BYTES) * ALIGN_BYTES;
 	uint64_t fixed_bytes =
-		taken_bytes + PROCESS_BYTES + budget_uploads_bytes(memory_bytes) +
-		CHECKS_COUNT * budget->check_bytes +
+		taken_bytes + PROCESS_BYTES + memory_bytes / SLACK_SHARE +
+		budget_uploads_bytes(memory_bytes) + CHECKS_COUNT * budget->check_bytes +
 		(uint64_t)metainfo->pieces_count *
 			(metainfo->pieces_sha256 != NULL ? SHA256_BYTES : SHA1_BYTES) +
 		choose_level(budget, metainfo, origin, limits, &bytes_per_buffer) +

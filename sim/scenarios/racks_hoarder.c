@@ -20,7 +20,7 @@ static void build(struct sim_world *world)
 
 static void judge(struct sim_world *world)
 {
-	sim_judge_uplinks(world, 400);
+	sim_judge_uplinks(world, 450);
 	sim_judge_ratio(world, 450);
 }
 
