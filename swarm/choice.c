@@ -115,11 +115,11 @@ static uint32_t take_begun(struct swarm *s, uint32_t peer, uint32_t *chosen)
 /* The rest of what only the origin has: it was begun there, and then the origin was late. */
 static uint32_t take_orphan(struct swarm *s, uint32_t origin, uint32_t *chosen)
 {
-	for (uint32_t i = 0; i < s->limits.buffers_count; i++) {
+	BITSET_FOREACH (i, &s->arriving) {
 		const struct buffer *b = &s->buffers[i];
 
-		if (b->state == BUFFER_ARRIVING && b->blocks_free > 0 &&
-			s->picker.availability[b->piece] == 0 && may_take_from(s, i, origin))
+		if (b->blocks_free > 0 && s->picker.availability[b->piece] == 0 &&
+			may_take_from(s, i, origin))
 			return take(s, origin, i, chosen);
 	}
 	return BLOCK_NONE;
