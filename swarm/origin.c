@@ -128,6 +128,10 @@ void origin_choked(struct swarm *s, uint32_t peer)
 {
 	struct peer *p = &s->peers[peer];
 
+	/* What waits here will be refused. */
+	for (uint32_t i = 0; p->grants_count > 0 && i < p->incoming_count; i++)
+		origin_cancelled(
+			s, peer, incoming_at(s, p, i)->index, incoming_at(s, p, i)->length);
 	for (uint32_t i = p->grants_count; i-- > 0;)
 		if (is_open(s, &p->grants[i]))
 			take_back(s, p, i);

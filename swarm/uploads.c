@@ -130,6 +130,16 @@ static uint32_t find_send(const struct peer *p, const struct peer_message *messa
 	return SENDS_MAX;
 }
 
+/* Handed to the driver, and none of it left. */
+static void not_sent(struct swarm *s, uint32_t peer, uint32_t at)
+{
+	const struct incoming *what = &s->peers[peer].sends[at].what;
+
+	throttle_give_back(s, &s->up, what->length);
+	origin_cancelled(s, peer, what->index, what->length);
+	reject(s, peer, what);
+}
+
 void upload_sent(struct swarm *s, uint32_t peer, const struct peer_message *message, bool ok)
 {
 	struct peer *p = &s->peers[peer];
@@ -145,8 +155,7 @@ void upload_sent(struct swarm *s, uint32_t peer, const struct peer_message *mess
 		s->status.sent_wire_bytes += peer_block_wire_bytes(message);
 		throttle_give_back(s, &s->up, frame_saved_bytes(message));
 	} else {
-		throttle_give_back(s, &s->up, message->length);
-		reject(s, peer, &p->sends[at].what);
+		not_sent(s, peer, at);
 	}
 	release_send(s, peer, at);
 }
@@ -158,8 +167,7 @@ void upload_unreadable(struct swarm *s, uint32_t peer, const struct peer_message
 
 	if (at == SENDS_MAX)
 		return;
-	throttle_give_back(s, &s->up, message->length);
-	reject(s, peer, &p->sends[at].what);
+	not_sent(s, peer, at);
 	release_send(s, peer, at);
 	if (!p->fast)
 		peer_close(s, peer, "a block that was promised cannot be read");

@@ -159,6 +159,90 @@ static void a_grant_whose_receiver_vanished_counts_as_never_given(void **state)
 		assert_true(granted[lost[i]]);
 }
 
+/* What was with the driver already and never left was not given either. */
+static void a_grant_that_was_cancelled_on_its_way_out_counts_as_never_given(void **state)
+{
+	uint32_t granted[PIECES] = {0};
+	const struct peer_message *grant;
+
+	(void)state;
+	begin_origin();
+	rig.hold_sends = true;
+	struct guest first = own_leech(2);
+
+	for (uint32_t nth = 0;
+		(grant = rig_said(&rig, first.peer, PEER_SUGGEST, nth)) != NULL && nth < PIECES / 2;
+		nth++) {
+		uint32_t piece = grant->index;
+
+		for (uint32_t begin = 0; begin < PIECE_BYTES; begin += BLOCK)
+			guest_say_triple(&rig, first, PEER_REQUEST, piece, begin, BLOCK);
+		for (uint32_t begin = 0; begin < PIECE_BYTES; begin += BLOCK)
+			guest_say_triple(&rig, first, PEER_CANCEL, piece, begin, BLOCK);
+	}
+	assert_int_not_equal(rig_count(&rig, SWARM_EFFECT_CANCEL_SEND), 0);
+	for (uint32_t i = 0; i < rig.log_count; i++)
+		if (rig.log[i].kind == SWARM_EFFECT_CANCEL_SEND)
+			rig_feed(&rig, &(struct swarm_input){.kind = SWARM_IN_BLOCK_SENT,
+					       .peer = first.peer,
+					       .generation = first.generation,
+					       .message = &rig.log[i].message});
+	guest_say(&rig, first, PEER_NOT_INTERESTED);
+	rig_clear(&rig);
+	rig.hold_sends = false;
+	struct guest second = own_leech(3);
+
+	for (uint32_t nth = 0; (grant = rig_said(&rig, second.peer, PEER_SUGGEST, nth)) != NULL;
+		nth++) {
+		uint32_t piece = grant->index;
+
+		granted[piece]++;
+		for (uint32_t begin = 0; begin < PIECE_BYTES; begin += BLOCK)
+			guest_say_triple(&rig, second, PEER_REQUEST, piece, begin, BLOCK);
+		guest_say_index(&rig, second, PEER_HAVE, piece);
+	}
+	for (uint32_t piece = 0; piece < PIECES; piece++)
+		assert_int_equal(granted[piece], 1);
+}
+
+/* A slot may end while requests wait: of a piece that has not left, all is still to be given. */
+static void a_grant_that_still_waited_at_a_choke_counts_as_never_given(void **state)
+{
+	bool leaving[PIECES] = {false};
+	bool asked[PIECES] = {false};
+	const struct peer_message *grant;
+	uint32_t waited_count = 0;
+
+	(void)state;
+	begin_origin();
+	rig.hold_sends = true;
+	struct guest first = own_leech(2);
+
+	for (uint32_t nth = 0; (grant = rig_said(&rig, first.peer, PEER_SUGGEST, nth)) != NULL;
+		nth++) {
+		asked[grant->index] = true;
+		for (uint32_t begin = 0; begin < PIECE_BYTES; begin += BLOCK)
+			guest_say_triple(&rig, first, PEER_REQUEST, grant->index, begin, BLOCK);
+	}
+	for (uint32_t i = 0; i < rig.log_count; i++)
+		if (rig.log[i].kind == SWARM_EFFECT_SEND_BLOCK)
+			leaving[rig.log[i].message.index] = true;
+	guest_say(&rig, first, PEER_NOT_INTERESTED);
+	rig_clear(&rig);
+	struct guest second = own_leech(3);
+
+	for (uint32_t nth = 0; (grant = rig_said(&rig, second.peer, PEER_SUGGEST, nth)) != NULL;
+		nth++) {
+		asked[grant->index] = false;
+		guest_say_index(&rig, second, PEER_HAVE, grant->index);
+	}
+	for (uint32_t piece = 0; piece < PIECES; piece++) {
+		assert_true(!asked[piece] || leaving[piece]);
+		waited_count += !leaving[piece];
+	}
+	assert_int_not_equal(waited_count, 0);
+}
+
 static void zero_pieces_and_copies_are_not_granted(void **state)
 {
 	uint64_t words[BITSET_WORDS(PIECES)];
@@ -334,6 +418,10 @@ int main(void)
 		cmocka_unit_test_teardown(all_pieces_are_granted_once_while_requests_flow, end),
 		cmocka_unit_test_teardown(
 			a_grant_whose_receiver_vanished_counts_as_never_given, end),
+		cmocka_unit_test_teardown(
+			a_grant_that_was_cancelled_on_its_way_out_counts_as_never_given, end),
+		cmocka_unit_test_teardown(
+			a_grant_that_still_waited_at_a_choke_counts_as_never_given, end),
 		cmocka_unit_test_teardown(zero_pieces_and_copies_are_not_granted, end),
 		cmocka_unit_test_teardown(a_node_takes_from_the_origin_what_it_suggests, end),
 		cmocka_unit_test_teardown(
