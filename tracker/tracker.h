@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A BitTorrent tracker on an event_base: HTTP (BEP 3, 7, 23, 48) and UDP (BEP 15), IPv4 and IPv6.
+ * A BitTorrent tracker on an event_base: HTTP (BEP 3, 7, 21, 23, 24, 48) and UDP (BEP 15, 41), IPv4
+ * and IPv6; docs/tracker-protocol.md.
  * `swarmboot tracker` is one of these with listeners; the server embeds one, and mounts
  * tracker_handle_http on its own HTTP port. Not thread safe: everything happens on the loop.
  */
@@ -9,6 +10,7 @@
 
 #include "lib/digest.h"
 #include "lib/failure.h"
+#include "wire/http_tracker.h"
 
 struct event_base;
 struct evhttp_request;
@@ -20,7 +22,15 @@ struct tracker_settings {
 	uint32_t peers_max;  /* 0: 65,536. About 100 bytes each, taken at creation */
 	uint32_t swarms_max; /* 0: 1,024 */
 	bool allow_only;     /* serve only infohashes given to tracker_allow */
+	/* Announces and scrapes that one address may ask for in a second, with bursts of twice as
+	 * many. 0: 1,000; TRACKER_NO_LIMIT: any number. */
+	uint32_t requests_per_s_max;
+	/* HTTP connections of listeners of its own: open at a time, and of one address. 0: 4,096
+	 * and 512. With all taken, the one that waits longest makes place. */
+	uint32_t connections_max;
+	uint32_t connections_per_address_max;
 };
+#define TRACKER_NO_LIMIT UINT32_MAX
 
 /* The base must outlive the tracker. NULL on failure. */
 MUST_USE struct tracker *tracker_create(
@@ -48,9 +58,23 @@ struct tracker_statistics {
 	uint32_t swarms_count;
 	uint32_t peers_count;
 	uint32_t interval_s;
-	uint64_t announces_http;
+	uint32_t connections_count; /* HTTP, open now */
+	uint64_t announces_http;    /* answered with peers */
 	uint64_t announces_udp;
-	uint64_t refused; /* malformed, not allowed, full, without a right connection id */
+	uint64_t events[ANNOUNCE_STOPPED + 1]; /* of those, by enum announce_event */
+	uint64_t paused;		       /* of those without an event: partial seeds */
+	uint64_t scrapes_http;
+	uint64_t scrapes_udp;
+	uint64_t connects_udp;
+	uint64_t refused; /* requests, all of the following */
+	uint64_t refused_malformed;
+	uint64_t refused_swarm;		/* not allowed, or no room for it */
+	uint64_t refused_connection_id; /* UDP: none, another's, an old one */
+	uint64_t refused_limit;		/* too many from one address */
+	uint64_t connections_refused;	/* too many from one address */
+	uint64_t connections_late; /* did not ask or listen in time, or made place for another */
+	uint64_t datagrams_lost;   /* came faster than they were read */
+	uint64_t replies_lost;	   /* UDP: the network did not take them */
 };
 void tracker_statistics(const struct tracker *tracker, struct tracker_statistics *statistics);
 

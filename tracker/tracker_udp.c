@@ -1,40 +1,48 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The UDP side of the tracker (BEP 15). Nothing is remembered of a client but its announce. Replies
- * leave from the address that the request came to, so that hosts with several addresses can serve.
+ * The UDP side of the tracker (BEP 15). Nothing is remembered of a client but its announce, and
+ * until it has shown a connection id, which only the owner of its address can have got, it is never
+ * sent more than it sent. Replies leave from the address that the request came to, so that hosts
+ * with several addresses can serve. Datagrams are read and sent many in one call.
  */
 #include "tracker/tracker_private.h"
 
 #include "lib/log.h"
-#include "runtime/crypto.h"
 
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
-/* Datagrams taken per wake-up, so that a flood does not starve the rest of the loop. */
-#define DATAGRAMS_PER_WAKE 256
+#define BATCH		   32
+#define BATCHES_PER_WAKE   8 /* so that a flood does not starve the rest of the loop */
 #define SECONDS_PER_MINUTE 60
+#define RECEIVE_BYTES	   (4 * 1024 * 1024) /* of the kernel: a hall that boots at once */
+#define CONTROL_BYTES	   64
 
-struct datagram {
-	struct sockaddr_storage from;
-	struct msghdr message;
-	struct iovec iovec;
-	_Alignas(struct cmsghdr) uint8_t control[256];
-	uint8_t bytes[UDP_TRACKER_REQUEST_BYTES_MAX];
+struct tracker_udp_batch {
+	struct mmsghdr requests[BATCH];
+	struct mmsghdr replies[BATCH];
+	struct iovec requests_iov[BATCH];
+	struct iovec replies_iov[BATCH];
+	struct sockaddr_storage from[BATCH];
+	_Alignas(struct cmsghdr) uint8_t control[BATCH][CONTROL_BYTES];
+	uint8_t requests_bytes[BATCH][UDP_TRACKER_REQUEST_BYTES_MAX];
+	uint8_t replies_bytes[BATCH * UDP_TRACKER_REPLY_BYTES_MAX]; /* one behind the other */
+	size_t replies_used;
+	unsigned replies_count;
 };
 
 uint64_t tracker_connection_id(const uint8_t secret[static TRACKER_SECRET_BYTES],
 	const uint8_t ip[static 16], uint64_t minute)
 {
 	uint8_t text[16 + 8];
-	uint8_t mac[SHA256_BYTES];
 
 	memcpy(text, ip, 16);
 	be64_write(text + 16, minute);
-	crypto_hmac_sha256(mac, secret, TRACKER_SECRET_BYTES, text, sizeof(text));
-	return be64_read(mac);
+	return siphash(secret, text, sizeof(text));
 }
 
 bool tracker_connection_id_valid(const uint8_t secret[static TRACKER_SECRET_BYTES],
@@ -52,66 +60,84 @@ static void udp_refuse(struct tracker *tracker, const char *text)
 {
 	struct udp_tracker_reply *reply = &tracker->udp_reply;
 
-	tracker->statistics.refused++;
 	reply->action = UDP_TRACKER_ERROR;
 	snprintf(reply->announce.failure, sizeof(reply->announce.failure), "%s", text);
 }
 
-static void udp_announce(struct tracker *tracker, const uint8_t *ip)
+static void udp_refuse_malformed(struct tracker *tracker, const char *text)
 {
-	struct udp_tracker_reply *reply = &tracker->udp_reply;
-
-	tracker_core_announce(tracker->core, tracker_now_s(), &tracker->udp_request.announce, ip,
-		&reply->announce);
-	if (reply->announce.failure[0] == '\0') {
-		tracker->statistics.announces_udp++;
-	} else {
-		tracker->statistics.refused++;
-		reply->action = UDP_TRACKER_ERROR;
-	}
+	tracker->statistics.refused++;
+	tracker->statistics.refused_malformed++;
+	udp_refuse(tracker, text);
 }
 
-static void udp_scrape(struct tracker *tracker)
+static void udp_announce(struct tracker *tracker, uint64_t now_us, const uint8_t *ip)
+{
+	struct udp_tracker_reply *reply = &tracker->udp_reply;
+	const struct announce *announce = &tracker->udp_request.announce;
+
+	tracker_core_announce(tracker->core, now_us / 1000000, announce, ip, &reply->announce);
+	tracker_count_announce(
+		tracker, announce, &reply->announce, &tracker->statistics.announces_udp);
+	if (reply->announce.failure[0] != '\0')
+		reply->action = UDP_TRACKER_ERROR;
+}
+
+static void udp_scrape(struct tracker *tracker, uint64_t now_us)
 {
 	const struct udp_tracker_request *request = &tracker->udp_request;
 	struct udp_tracker_reply *reply = &tracker->udp_reply;
 
+	tracker->statistics.scrapes_udp++;
 	reply->entries_count = request->hashes_count;
 	for (uint32_t i = 0; i < request->hashes_count; i++)
 		/* What is not allowed has zeros: entries are known by their place only. */
-		if (!tracker_core_scrape(
-			    tracker->core, tracker_now_s(), request->hashes[i], &reply->entries[i]))
-			tracker->statistics.refused++;
+		if (!tracker_core_scrape(tracker->core, now_us / 1000000, request->hashes[i],
+			    &reply->entries[i]))
+			tracker->statistics.refused_swarm++;
 }
 
-/* Fills tracker->udp_reply; false when the request deserves no answer. */
-static bool udp_handle(
-	struct tracker *tracker, const uint8_t *bytes, size_t bytes_count, const uint8_t *ip)
+/* Fills tracker->udp_reply. Returns how long the reply may be; 0: none is deserved. */
+static size_t udp_handle(struct tracker *tracker, uint64_t now_us, const uint8_t *bytes,
+	size_t bytes_count, const uint8_t *ip)
 {
 	struct udp_tracker_request *request = &tracker->udp_request;
 	struct udp_tracker_reply *reply = &tracker->udp_reply;
+	const char *reason;
+	bool well_formed = udp_tracker_request_parse(request, bytes, bytes_count, &reason);
 
-	if (!udp_tracker_request_parse(request, bytes, bytes_count)) {
+	if (!well_formed && reason[0] == '\0') {
 		tracker->statistics.refused++;
-		return false;
+		tracker->statistics.refused_malformed++;
+		return 0;
 	}
 	reply->action = request->action;
 	reply->transaction_id = request->transaction_id;
 	reply->entries_count = 0;
+	reply->announce.peers_count = 0;
 	reply->announce.failure[0] = '\0';
-	if (request->action == UDP_TRACKER_CONNECT) {
+	if (well_formed && request->action == UDP_TRACKER_CONNECT) {
+		tracker->statistics.connects_udp++;
 		reply->connection_id = tracker_connection_id(
-			tracker->secret, ip, tracker_now_s() / SECONDS_PER_MINUTE);
-		return true;
+			tracker->secret, ip, now_us / 1000000 / SECONDS_PER_MINUTE);
+		return bytes_count;
 	}
 	if (!tracker_connection_id_valid(
-		    tracker->secret, ip, tracker_now_s(), request->connection_id))
+		    tracker->secret, ip, now_us / 1000000, request->connection_id)) {
+		tracker->statistics.refused++;
+		tracker->statistics.refused_connection_id++;
 		udp_refuse(tracker, "connect again");
+		return bytes_count;
+	}
+	if (!tracker_admits(tracker, now_us, ip, 1))
+		udp_refuse(tracker, "too many announces from your address");
+	else if (!well_formed)
+		udp_refuse_malformed(tracker, reason);
 	else if (request->action == UDP_TRACKER_ANNOUNCE)
-		udp_announce(tracker, ip);
+		udp_announce(tracker, now_us, ip);
 	else
-		udp_scrape(tracker);
-	return true;
+		udp_scrape(tracker, now_us);
+	return UDP_TRACKER_REPLY_BYTES_MAX;
 }
 
 /* The kernel takes back the control message that it gave, with the destination as the source. The
@@ -136,67 +162,154 @@ static void reply_from_same_address(struct msghdr *message)
 	}
 }
 
-static void udp_answer(struct tracker_udp *udp, struct datagram *datagram, size_t bytes_count)
+/* Puts the reply, if there is to be one, behind those that are there. */
+static void udp_answer(struct tracker *tracker, uint64_t now_us, struct mmsghdr *request)
 {
 	uint8_t ip[16];
-	uint8_t bytes[UDP_TRACKER_REPLY_BYTES_MAX];
+	struct tracker_udp_batch *batch = tracker->udp_batch;
+	const struct sockaddr_storage *from = request->msg_hdr.msg_name;
 	struct peer_address address = {0};
 
-	if (datagram->message.msg_flags & MSG_TRUNC || !tracker_peer_ip(&datagram->from, ip) ||
-		!udp_handle(udp->tracker, datagram->bytes, bytes_count, ip))
+	if ((request->msg_hdr.msg_flags & MSG_TRUNC) != 0) {
+		tracker->statistics.refused++;
+		tracker->statistics.refused_malformed++;
+		return;
+	}
+	if (!tracker_peer_ip(from, ip))
+		return;
+	size_t capacity = udp_handle(
+		tracker, now_us, request->msg_hdr.msg_iov->iov_base, request->msg_len, ip);
+	if (capacity == 0)
 		return;
 	memcpy(address.ip, ip, sizeof(ip));
-	size_t reply_bytes = udp_tracker_reply_write(
-		&udp->tracker->udp_reply, !peer_address_is4(&address), bytes, sizeof(bytes));
-	if (reply_bytes == 0)
+	uint8_t *bytes = batch->replies_bytes + batch->replies_used;
+	size_t bytes_count = udp_tracker_reply_write(&tracker->udp_reply,
+		!peer_address_is4(&address), bytes, u64_min(capacity, UDP_TRACKER_REPLY_BYTES_MAX));
+	if (bytes_count == 0)
 		return;
-	datagram->iovec = (struct iovec){.iov_base = bytes, .iov_len = reply_bytes};
-	reply_from_same_address(&datagram->message);
-	if (sendmsg(udp->fd, &datagram->message, MSG_DONTWAIT) < 0)
+	struct mmsghdr *reply = &batch->replies[batch->replies_count];
+
+	batch->replies_iov[batch->replies_count] =
+		(struct iovec){.iov_base = bytes, .iov_len = bytes_count};
+	reply->msg_hdr = request->msg_hdr;
+	reply->msg_hdr.msg_iov = &batch->replies_iov[batch->replies_count];
+	reply->msg_hdr.msg_flags = 0;
+	reply_from_same_address(&reply->msg_hdr);
+	batch->replies_count++;
+	batch->replies_used += bytes_count;
+}
+
+static void udp_send(struct tracker_udp *udp)
+{
+	struct tracker_udp_batch *batch = udp->tracker->udp_batch;
+	unsigned done = 0;
+
+	while (done < batch->replies_count) {
+		int sent = sendmmsg(
+			udp->fd, batch->replies + done, batch->replies_count - done, MSG_DONTWAIT);
+
+		if (sent > 0) {
+			done += (unsigned)sent;
+			continue;
+		}
+		if (errno == EINTR)
+			continue;
+		/* Nobody can be reached like that, or there is no room: clients ask again. */
 		log_debug("tracker: a UDP reply was not sent: %s", strerror(errno));
+		udp->tracker->statistics.replies_lost++;
+		done++;
+	}
+}
+
+static int udp_receive(struct tracker_udp *udp)
+{
+	struct tracker_udp_batch *batch = udp->tracker->udp_batch;
+
+	batch->replies_count = 0;
+	batch->replies_used = 0;
+	for (unsigned i = 0; i < BATCH; i++) {
+		batch->requests_iov[i] = (struct iovec){.iov_base = batch->requests_bytes[i],
+			.iov_len = UDP_TRACKER_REQUEST_BYTES_MAX};
+		batch->requests[i].msg_hdr = (struct msghdr){.msg_name = &batch->from[i],
+			.msg_namelen = sizeof(batch->from[i]),
+			.msg_iov = &batch->requests_iov[i],
+			.msg_iovlen = 1,
+			.msg_control = batch->control[i],
+			.msg_controllen = sizeof(batch->control[i])};
+	}
+	return recvmmsg(udp->fd, batch->requests, BATCH, MSG_DONTWAIT, NULL);
 }
 
 static void udp_readable(evutil_socket_t fd, short events, void *context)
 {
 	struct tracker_udp *udp = context;
-	struct datagram datagram;
+	struct tracker_udp_batch *batch = udp->tracker->udp_batch;
 
+	(void)fd;
 	(void)events;
-	for (int i = 0; i < DATAGRAMS_PER_WAKE; i++) {
-		datagram.iovec = (struct iovec){datagram.bytes, sizeof(datagram.bytes)};
-		datagram.message = (struct msghdr){.msg_name = &datagram.from,
-			.msg_namelen = sizeof(datagram.from),
-			.msg_iov = &datagram.iovec,
-			.msg_iovlen = 1,
-			.msg_control = datagram.control,
-			.msg_controllen = sizeof(datagram.control)};
-		ssize_t got = recvmsg(fd, &datagram.message, MSG_DONTWAIT);
+	for (int i = 0; i < BATCHES_PER_WAKE; i++) {
+		int count = udp_receive(udp);
 
-		/* ICMP errors of earlier replies come up here once: read on. */
-		if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 			return;
-		if (got >= 0)
-			udp_answer(udp, &datagram, (size_t)got);
+		uint64_t now_us = tracker_now_us();
+
+		/* ICMP errors of earlier replies come up as a failure once: read on. */
+		for (int n = 0; n < count; n++)
+			udp_answer(udp->tracker, now_us, &batch->requests[n]);
+		udp_send(udp);
+		if (count >= 0 && count < BATCH)
+			return;
 	}
+}
+
+/* A socket that is bound to one address answers from it anyway. */
+static bool wants_packet_information(const struct sockaddr_storage *address)
+{
+	static const uint8_t any[16];
+	uint8_t ip[16];
+	struct peer_address mapped = {0};
+
+	if (!tracker_peer_ip(address, ip))
+		return false;
+	memcpy(mapped.ip, ip, sizeof(ip));
+	return peer_address_is4(&mapped) ? memcmp(ip + 12, any, 4) == 0
+					 : memcmp(ip, any, sizeof(ip)) == 0;
+}
+
+static bool set_options(int fd, const struct sockaddr_storage *address)
+{
+	int on = 1;
+	int bytes = RECEIVE_BYTES;
+	bool ipv6 = address->ss_family == AF_INET6;
+
+	/* Only root may have more than the system's limit. */
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) != 0 &&
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)) != 0)
+		return false;
+	return !wants_packet_information(address) ||
+	       setsockopt(fd, ipv6 ? IPPROTO_IPV6 : IPPROTO_IP,
+		       ipv6 ? IPV6_RECVPKTINFO : IP_PKTINFO, &on, sizeof(on)) == 0;
 }
 
 bool tracker_listen_udp(
 	struct tracker *tracker, struct sockaddr_storage *address, struct failure *failure)
 {
-	int on = 1;
-
 	if (tracker->udp_count == TRACKER_LISTENERS_MAX)
 		return failure_set(
 			failure, ERROR_LIMIT, "more than %d UDP listeners", TRACKER_LISTENERS_MAX);
+	if (tracker->udp_batch == NULL)
+		tracker->udp_batch = calloc(1, sizeof(*tracker->udp_batch));
+	if (tracker->udp_batch == NULL)
+		return failure_set(failure, ERROR_MEMORY, "no memory for datagrams");
 	struct tracker_udp *udp = &tracker->udp[tracker->udp_count];
 	int fd = tracker_bind(address, SOCK_DGRAM, failure);
 	if (fd < 0)
 		return false;
-	bool ipv6 = address->ss_family == AF_INET6;
-	if (setsockopt(fd, ipv6 ? IPPROTO_IPV6 : IPPROTO_IP, ipv6 ? IPV6_RECVPKTINFO : IP_PKTINFO,
-		    &on, sizeof(on)) != 0) {
+	if (!set_options(fd, address)) {
+		failure_errno(failure, ERROR_SYSTEM, "cannot set up the UDP socket");
 		close(fd);
-		return failure_errno(failure, ERROR_SYSTEM, "cannot set up the UDP socket");
+		return false;
 	}
 	*udp = (struct tracker_udp){.tracker = tracker, .fd = fd};
 	udp->readable = event_new(tracker->base, fd, EV_READ | EV_PERSIST, udp_readable, udp);
@@ -208,4 +321,28 @@ bool tracker_listen_udp(
 	}
 	tracker->udp_count++;
 	return true;
+}
+
+uint64_t tracker_udp_lost(const struct tracker *tracker)
+{
+	uint64_t lost = 0;
+
+	for (size_t i = 0; i < tracker->udp_count; i++) {
+		uint32_t about[SK_MEMINFO_VARS];
+		socklen_t bytes = sizeof(about);
+
+		if (getsockopt(tracker->udp[i].fd, SOL_SOCKET, SO_MEMINFO, about, &bytes) == 0 &&
+			bytes == sizeof(about))
+			lost += about[SK_MEMINFO_DROPS];
+	}
+	return lost;
+}
+
+void tracker_udp_destroy(struct tracker *tracker)
+{
+	for (size_t i = 0; i < tracker->udp_count; i++) {
+		event_free(tracker->udp[i].readable);
+		close(tracker->udp[i].fd);
+	}
+	free(tracker->udp_batch);
 }

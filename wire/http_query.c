@@ -51,9 +51,10 @@ static bool value_is(const struct parameter *parameter, const char *text)
 	       memcmp(text, parameter->value, parameter->value_bytes) == 0;
 }
 
-/* Unescapes a value that must come out as exactly bytes_count bytes. A plus sign stands for itself:
+/* False when it comes out as more bytes than there is room for. A plus sign stands for itself:
  * infohashes are bytes, not form text. */
-static bool take_bytes(const struct parameter *parameter, uint8_t *bytes, size_t bytes_count)
+static bool unescape(
+	const struct parameter *parameter, uint8_t *bytes, size_t capacity, size_t *bytes_count)
 {
 	size_t used = 0;
 
@@ -71,11 +72,19 @@ static bool take_bytes(const struct parameter *parameter, uint8_t *bytes, size_t
 			byte = (uint8_t)(high << 4 | low);
 			i += 2;
 		}
-		if (used == bytes_count)
+		if (used == capacity)
 			return false;
 		bytes[used++] = byte;
 	}
-	return used == bytes_count;
+	*bytes_count = used;
+	return true;
+}
+
+static bool take_bytes(const struct parameter *parameter, uint8_t *bytes, size_t bytes_count)
+{
+	size_t used;
+
+	return unescape(parameter, bytes, bytes_count, &used) && used == bytes_count;
 }
 
 static bool take_unsigned(const struct parameter *parameter, uint64_t maximum, uint64_t *number)
@@ -111,15 +120,32 @@ static uint32_t take_key(const struct parameter *parameter)
 	return key;
 }
 
-static enum announce_event take_event(const struct parameter *parameter)
+static void take_event(struct announce *announce, const struct parameter *parameter)
 {
 	if (value_is(parameter, "started"))
-		return ANNOUNCE_STARTED;
-	if (value_is(parameter, "completed"))
-		return ANNOUNCE_COMPLETED;
-	if (value_is(parameter, "stopped"))
-		return ANNOUNCE_STOPPED;
-	return ANNOUNCE_NONE; /* "", "paused" (BEP 21), what may come */
+		announce->event = ANNOUNCE_STARTED;
+	else if (value_is(parameter, "completed"))
+		announce->event = ANNOUNCE_COMPLETED;
+	else if (value_is(parameter, "stopped"))
+		announce->event = ANNOUNCE_STOPPED;
+	else /* "", and what may come, are no event */
+		announce->paused = value_is(parameter, "paused");
+}
+
+/* An empty value is an unknown place. */
+static bool take_place(const struct parameter *parameter, char place[static PEER_PLACE_MAX + 1])
+{
+	uint8_t name[PEER_PLACE_MAX];
+	size_t name_bytes = 0;
+
+	if (parameter->value_bytes == 0)
+		return true;
+	if (!unescape(parameter, name, sizeof(name), &name_bytes) ||
+		!peer_place_valid(name, name_bytes))
+		return false;
+	memcpy(place, name, name_bytes);
+	place[name_bytes] = '\0';
+	return true;
 }
 
 enum announce_key {
@@ -134,6 +160,8 @@ enum announce_key {
 	KEY_KEY,
 	KEY_COMPACT,
 	KEY_NO_PEER_ID,
+	KEY_SITE,
+	KEY_RACK,
 	KEYS_COUNT
 };
 
@@ -152,6 +180,8 @@ static const struct {
 	[KEY_KEY] = {"key", NULL},
 	[KEY_COMPACT] = {"compact", NULL},
 	[KEY_NO_PEER_ID] = {"no_peer_id", NULL},
+	[KEY_SITE] = {"sb_site", "sb_site is not the name of a place"},
+	[KEY_RACK] = {"sb_rack", "sb_rack is not the name of a place"},
 };
 
 static bool take(
@@ -176,7 +206,7 @@ static bool take(
 	case KEY_LEFT:
 		return take_unsigned(parameter, UINT64_MAX, &announce->left_bytes);
 	case KEY_EVENT:
-		announce->event = take_event(parameter);
+		take_event(announce, parameter);
 		return true;
 	case KEY_NUMWANT:
 		if (take_unsigned(parameter, UINT32_MAX, &number))
@@ -191,39 +221,66 @@ static bool take(
 	case KEY_NO_PEER_ID:
 		announce->no_peer_id = value_is(parameter, "1");
 		return true;
+	case KEY_SITE:
+		return take_place(parameter, announce->site);
+	case KEY_RACK:
+		return take_place(parameter, announce->rack);
 	case KEYS_COUNT:
 		break;
 	}
 	return true;
 }
 
-bool http_announce_parse(
-	struct announce *announce, const char *query, size_t query_bytes, const char **reason)
+/* Takes the keys from `first` on. Returns which were there, as bits. */
+static uint32_t take_all(struct announce *announce, enum announce_key first, const char *query,
+	size_t query_bytes, const char **reason)
 {
 	struct query rest = {.next = query, .end = query + query_bytes};
 	struct parameter parameter;
 	uint32_t seen = 0;
 
 	*reason = "";
-	*announce = (struct announce){
-		.left_bytes = UINT64_MAX, .numwant = ANNOUNCE_NUMWANT_DEFAULT, .compact = true};
 	while (next_parameter(&rest, &parameter))
-		for (unsigned key = 0; key < KEYS_COUNT; key++) {
+		for (unsigned key = first; key < KEYS_COUNT; key++) {
 			if (!is_named(&parameter, announce_keys[key].name) ||
 				(seen >> key & 1) != 0)
 				continue;
 			seen |= (uint32_t)1 << key;
 			if (!take(announce, (enum announce_key)key, &parameter)) {
 				*reason = announce_keys[key].complaint;
-				return false;
+				return seen;
 			}
 		}
+	return seen;
+}
+
+bool http_announce_parse(
+	struct announce *announce, const char *query, size_t query_bytes, const char **reason)
+{
+	*announce = (struct announce){
+		.left_bytes = UINT64_MAX, .numwant = ANNOUNCE_NUMWANT_DEFAULT, .compact = true};
+	uint32_t seen = take_all(announce, KEY_INFO_HASH, query, query_bytes, reason);
+
+	if ((*reason)[0] != '\0')
+		return false;
 	if ((seen & 1 << KEY_INFO_HASH) == 0)
 		*reason = "info_hash is missing";
 	else if ((seen & 1 << KEY_PEER_ID) == 0)
 		*reason = "peer_id is missing";
 	else if ((seen & 1 << KEY_PORT) == 0)
 		*reason = "port is missing";
+	return (*reason)[0] == '\0';
+}
+
+bool http_place_parse(
+	struct announce *announce, const char *target, size_t target_bytes, const char **reason)
+{
+	const char *mark = memchr(target, '?', target_bytes);
+
+	*reason = "";
+	if (mark == NULL)
+		return true;
+	take_all(announce, KEY_SITE, mark + 1, (size_t)(target + target_bytes - mark - 1), reason);
 	return (*reason)[0] == '\0';
 }
 
@@ -306,6 +363,14 @@ static void put_unsigned(struct text_writer *writer, const char *name, uint64_t 
 	put_text(writer, digits + first);
 }
 
+static void put_place(struct text_writer *writer, const char *name, const char *place)
+{
+	if (place[0] == '\0')
+		return;
+	put_text(writer, name);
+	put_escaped(writer, (const uint8_t *)place, strlen(place));
+}
+
 static size_t finish(struct text_writer *writer)
 {
 	if (writer->overflow || writer->capacity == 0)
@@ -341,8 +406,21 @@ size_t http_announce_write(const struct announce *announce, char *query, size_t 
 	hex_write(key_hex, key, sizeof(key));
 	put_text(&writer, "&key=");
 	put_text(&writer, key_hex);
-	if ((size_t)announce->event < ARRAY_COUNT(events))
+	if (announce->paused && announce->event == ANNOUNCE_NONE)
+		put_text(&writer, "&event=paused");
+	else if ((size_t)announce->event < ARRAY_COUNT(events))
 		put_text(&writer, events[announce->event]);
+	put_place(&writer, "&sb_site=", announce->site);
+	put_place(&writer, "&sb_rack=", announce->rack);
+	return finish(&writer);
+}
+
+size_t http_place_write(const struct announce *announce, char *query, size_t capacity)
+{
+	struct text_writer writer = {.text = query, .capacity = capacity};
+
+	put_place(&writer, "?sb_site=", announce->site);
+	put_place(&writer, writer.used > 0 ? "&sb_rack=" : "?sb_rack=", announce->rack);
 	return finish(&writer);
 }
 

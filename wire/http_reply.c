@@ -35,13 +35,27 @@ static void write_dictionaries(
 		peer_address_ip_write(ip, &reply->peers[i]);
 		ben_write_dict(writer);
 		ben_put_text(writer, "ip", ip);
-		if (!no_peer_id)
+		if (!no_peer_id && !bytes_all_zero(reply->peer_ids[i], sizeof(reply->peer_ids[i])))
 			ben_put_bytes(
 				writer, "peer id", reply->peer_ids[i], sizeof(reply->peer_ids[i]));
 		ben_put_unsigned(writer, "port", reply->peers[i].port);
 		ben_write_end(writer);
 	}
 	ben_write_end(writer);
+}
+
+/* Four bytes or sixteen, in network order. */
+static void write_external(struct ben_writer *writer, const struct announce_reply *reply)
+{
+	struct peer_address address = {.port = 0};
+
+	if (bytes_all_zero(reply->external_ip, sizeof(reply->external_ip)))
+		return;
+	memcpy(address.ip, reply->external_ip, sizeof(address.ip));
+	if (peer_address_is4(&address))
+		ben_put_bytes(writer, "external ip", address.ip + 12, 4);
+	else
+		ben_put_bytes(writer, "external ip", address.ip, sizeof(address.ip));
 }
 
 size_t http_announce_reply_write(const struct announce_reply *reply, bool compact, bool no_peer_id,
@@ -57,6 +71,7 @@ size_t http_announce_reply_write(const struct announce_reply *reply, bool compac
 		ben_put_text(&writer, "failure reason", reply->failure);
 	} else {
 		ben_put_unsigned(&writer, "complete", reply->seeders_count);
+		write_external(&writer, reply);
 		ben_put_unsigned(&writer, "incomplete", reply->leechers_count);
 		ben_put_unsigned(&writer, "interval", reply->interval_s);
 		ben_put_unsigned(&writer, "min interval", reply->min_interval_s);
@@ -85,6 +100,20 @@ static void get_printable(const struct ben *dict, const char *key, char *text)
 
 	if (ben_get_string(dict, key, &bytes, &bytes_count))
 		printable_copy(text, TRACKER_TEXT_MAX, bytes, bytes_count);
+}
+
+/* What is neither four bytes nor sixteen is not said. */
+static void read_external(struct announce_reply *reply, const struct ben *dict)
+{
+	struct peer_address address;
+	uint8_t ip4[4];
+
+	if (ben_get_bytes(dict, "external ip", ip4, sizeof(ip4))) {
+		peer_address_from4(&address, ip4, 0);
+		memcpy(reply->external_ip, address.ip, sizeof(address.ip));
+	} else if (ben_get_bytes(dict, "external ip", address.ip, sizeof(address.ip))) {
+		memcpy(reply->external_ip, address.ip, sizeof(address.ip));
+	}
 }
 
 /* The slot for the next peer; a peer that nobody can connect to leaves it free. */
@@ -162,6 +191,7 @@ bool http_announce_reply_parse(struct announce_reply *reply, const uint8_t *body
 	reply->min_interval_s = get_u32(&dict, "min interval");
 	reply->seeders_count = get_u32(&dict, "complete");
 	reply->leechers_count = get_u32(&dict, "incomplete");
+	read_external(reply, &dict);
 	if (ben_get(&dict, "peers", &value)) {
 		if (value.type == BEN_LIST)
 			read_dictionaries(reply, &value);

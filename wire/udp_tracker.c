@@ -8,12 +8,46 @@
 #define CONNECT_REPLY_BYTES    16
 #define ANNOUNCE_REPLY_BYTES   20 /* then the peers */
 #define SCRAPE_ENTRY_BYTES     12
+#define EVENT_PAUSED	       4 /* BEP 21 by way of libtorrent; BEP 15 ends at 3 */
 
-static bool read_announce(struct announce *announce, const uint8_t *bytes, size_t bytes_count)
+/* BEP 41; all others have a length, too, and are passed over. */
+enum { OPTION_END, OPTION_NOTHING, OPTION_URL_DATA };
+_Static_assert(HTTP_PLACE_BYTES_MAX <= UINT8_MAX, "a place is one option");
+
+/* BEP 41: what follows an announce. URLData may come in parts, which are one text. */
+static bool read_options(
+	struct announce *announce, const uint8_t *bytes, size_t bytes_count, const char **reason)
 {
-	/* What follows is BEP 41's options. */
-	if (bytes_count < ANNOUNCE_REQUEST_BYTES)
+	char target[UDP_TRACKER_REQUEST_BYTES_MAX];
+	size_t target_bytes = 0;
+
+	target[0] = '\0';
+	for (size_t at = 0; at < bytes_count && bytes[at] != OPTION_END;) {
+		if (bytes[at] == OPTION_NOTHING) {
+			at++;
+			continue;
+		}
+		if (at + 2 > bytes_count || bytes[at + 1] > bytes_count - at - 2) {
+			*reason = "an option (BEP 41) is cut short";
+			return false;
+		}
+		if (bytes[at] == OPTION_URL_DATA) {
+			memcpy(target + target_bytes, bytes + at + 2, bytes[at + 1]);
+			target_bytes += bytes[at + 1];
+		}
+		at += 2 + (size_t)bytes[at + 1];
+	}
+	return http_place_parse(announce, target, target_bytes, reason);
+}
+
+static bool read_announce(
+	struct announce *announce, const uint8_t *bytes, size_t bytes_count, const char **reason)
+{
+	if (bytes_count < ANNOUNCE_REQUEST_BYTES) {
+		*reason = "an announce is 98 bytes";
 		return false;
+	}
+	memset(announce, 0, sizeof(*announce));
 	memcpy(announce->infohash, bytes + 16, SHA1_BYTES);
 	memcpy(announce->peer_id, bytes + 36, sizeof(announce->peer_id));
 	announce->downloaded_bytes = be64_read(bytes + 56);
@@ -22,30 +56,37 @@ static bool read_announce(struct announce *announce, const uint8_t *bytes, size_
 	uint32_t event = be32_read(bytes + 80);
 
 	announce->event = event <= ANNOUNCE_STOPPED ? (enum announce_event)event : ANNOUNCE_NONE;
+	announce->paused = event == EVENT_PAUSED;
 	announce->key = be32_read(bytes + 88);
 	announce->numwant = be32_read(bytes + 92); /* -1 is ANNOUNCE_NUMWANT_DEFAULT */
 	announce->port = be16_read(bytes + 96);
 	announce->compact = true;
-	return true;
+	return bytes_count == ANNOUNCE_REQUEST_BYTES ||
+	       read_options(announce, bytes + ANNOUNCE_REQUEST_BYTES,
+		       bytes_count - ANNOUNCE_REQUEST_BYTES, reason);
 }
 
-static bool read_hashes(struct udp_tracker_request *request, const uint8_t *bytes, size_t count)
+static bool read_hashes(struct udp_tracker_request *request, const uint8_t *bytes, size_t count,
+	const char **reason)
 {
 	size_t hashes_bytes = count - REQUEST_HEAD_BYTES;
 	size_t hashes_count = hashes_bytes / SHA1_BYTES;
 
 	if (hashes_count == 0 || hashes_count > UDP_SCRAPE_HASHES_MAX ||
-		hashes_bytes % SHA1_BYTES != 0)
+		hashes_bytes % SHA1_BYTES != 0) {
+		*reason = "a scrape has 1 to 74 infohashes of 20 bytes";
 		return false;
+	}
 	memcpy(request->hashes, bytes + REQUEST_HEAD_BYTES, hashes_bytes);
 	request->hashes_count = (uint32_t)hashes_count;
 	return true;
 }
 
-bool udp_tracker_request_parse(
-	struct udp_tracker_request *request, const uint8_t *bytes, size_t bytes_count)
+bool udp_tracker_request_parse(struct udp_tracker_request *request, const uint8_t *bytes,
+	size_t bytes_count, const char **reason)
 {
-	memset(request, 0, sizeof(*request));
+	*reason = "";
+	request->hashes_count = 0;
 	if (bytes_count < REQUEST_HEAD_BYTES || bytes_count > UDP_TRACKER_REQUEST_BYTES_MAX)
 		return false;
 	request->connection_id = be64_read(bytes);
@@ -56,11 +97,12 @@ bool udp_tracker_request_parse(
 		return request->connection_id == UDP_TRACKER_PROTOCOL_ID;
 	case UDP_TRACKER_ANNOUNCE:
 		request->action = UDP_TRACKER_ANNOUNCE;
-		return read_announce(&request->announce, bytes, bytes_count);
+		return read_announce(&request->announce, bytes, bytes_count, reason);
 	case UDP_TRACKER_SCRAPE:
 		request->action = UDP_TRACKER_SCRAPE;
-		return read_hashes(request, bytes, bytes_count);
+		return read_hashes(request, bytes, bytes_count, reason);
 	default:
+		*reason = "there is no such action";
 		return false;
 	}
 }
@@ -72,7 +114,9 @@ static void write_announce(const struct announce *announce, uint8_t *bytes)
 	be64_write(bytes + 56, announce->downloaded_bytes);
 	be64_write(bytes + 64, announce->left_bytes);
 	be64_write(bytes + 72, announce->uploaded_bytes);
-	be32_write(bytes + 80, announce->event);
+	be32_write(bytes + 80, announce->paused && announce->event == ANNOUNCE_NONE
+				       ? EVENT_PAUSED
+				       : announce->event);
 	be32_write(bytes + 84, 0); /* our address: the one the datagram comes from */
 	be32_write(bytes + 88, announce->key);
 	be32_write(bytes + 92, announce->numwant);
@@ -82,15 +126,19 @@ static void write_announce(const struct announce *announce, uint8_t *bytes)
 size_t udp_tracker_request_write(
 	const struct udp_tracker_request *request, uint8_t *bytes, size_t capacity)
 {
+	char place[HTTP_PLACE_BYTES_MAX + 1] = "";
+	size_t place_bytes = 0;
 	size_t hashes_bytes = (size_t)request->hashes_count * SHA1_BYTES;
 	size_t whole = REQUEST_HEAD_BYTES;
 
-	if (request->action == UDP_TRACKER_ANNOUNCE)
-		whole = ANNOUNCE_REQUEST_BYTES;
-	else if (request->action == UDP_TRACKER_SCRAPE)
+	if (request->action == UDP_TRACKER_ANNOUNCE) {
+		place_bytes = http_place_write(&request->announce, place, sizeof(place));
+		whole = ANNOUNCE_REQUEST_BYTES + (place_bytes > 0 ? 2 + place_bytes : 0);
+	} else if (request->action == UDP_TRACKER_SCRAPE) {
 		whole += hashes_bytes;
-	else if (request->action != UDP_TRACKER_CONNECT)
+	} else if (request->action != UDP_TRACKER_CONNECT) {
 		return 0;
+	}
 	if (whole > capacity || (request->action == UDP_TRACKER_SCRAPE &&
 					(request->hashes_count == 0 ||
 						request->hashes_count > UDP_SCRAPE_HASHES_MAX)))
@@ -101,6 +149,11 @@ size_t udp_tracker_request_write(
 	be32_write(bytes + 12, request->transaction_id);
 	if (request->action == UDP_TRACKER_ANNOUNCE)
 		write_announce(&request->announce, bytes);
+	if (place_bytes > 0) {
+		bytes[ANNOUNCE_REQUEST_BYTES] = OPTION_URL_DATA;
+		bytes[ANNOUNCE_REQUEST_BYTES + 1] = (uint8_t)place_bytes;
+		memcpy(bytes + ANNOUNCE_REQUEST_BYTES + 2, place, place_bytes);
+	}
 	if (request->action == UDP_TRACKER_SCRAPE)
 		memcpy(bytes + REQUEST_HEAD_BYTES, request->hashes, hashes_bytes);
 	return whole;

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * UDP tracker protocol (BEP 15): connect, announce, scrape, error; requests and replies as structs.
- * IPv4 datagrams carry 6-byte peers, IPv6 datagrams 18-byte ones.
+ * IPv4 datagrams carry 6-byte peers, IPv6 datagrams 18-byte ones. Event 4 of an announce is BEP
+ * 21's `paused`, as libtorrent sends it. Behind an announce may be options (BEP 41): our own nodes
+ * put
+ * "?sb_site=...&sb_rack=..." there (http_place_write).
  */
 #ifndef WIRE_UDP_TRACKER_H
 #define WIRE_UDP_TRACKER_H
@@ -24,13 +27,15 @@ struct udp_tracker_request {
 	uint64_t connection_id;
 	enum udp_tracker_action action;
 	uint32_t transaction_id;
-	struct announce announce;			   /* ANNOUNCE; ip field is ignored */
+	struct announce announce; /* ANNOUNCE; the IP field is ignored, see http_announce_parse */
 	uint8_t hashes[UDP_SCRAPE_HASHES_MAX][SHA1_BYTES]; /* SCRAPE */
 	uint32_t hashes_count;
 };
 
-MUST_USE bool udp_tracker_request_parse(
-	struct udp_tracker_request *request, const uint8_t *bytes, size_t bytes_count);
+/* On false, reason says what is wrong (a static string), and connection and transaction id are set,
+ * so that an answer can be sent; "": what came is no request at all and deserves none. */
+MUST_USE bool udp_tracker_request_parse(struct udp_tracker_request *request, const uint8_t *bytes,
+	size_t bytes_count, const char **reason);
 size_t udp_tracker_request_write(
 	const struct udp_tracker_request *request, uint8_t *bytes, size_t capacity);
 

@@ -12,7 +12,7 @@ static void check_announce(const char *query, size_t query_bytes)
 	struct announce announce = {0};
 	struct announce again = {0};
 	const char *reason;
-	char copy[512];
+	char copy[1024];
 
 	if (!http_announce_parse(&announce, query, query_bytes, &reason)) {
 		CHECK(reason[0] != '\0');
@@ -27,6 +27,8 @@ static void check_announce(const char *query, size_t query_bytes)
 	CHECK(announce.uploaded_bytes == again.uploaded_bytes);
 	CHECK(announce.event == again.event && announce.numwant == again.numwant);
 	CHECK(announce.key == again.key && announce.compact == again.compact);
+	CHECK(announce.paused == again.paused);
+	CHECK(strcmp(announce.site, again.site) == 0 && strcmp(announce.rack, again.rack) == 0);
 }
 
 static void check_scrape(const char *query, size_t query_bytes)
@@ -61,6 +63,7 @@ static void check_reply(const uint8_t *data, size_t size)
 		if (reply.failure[0] != '\0')
 			continue;
 		CHECK(reply.interval_s == reply_again.interval_s);
+		CHECK(memcmp(reply.external_ip, reply_again.external_ip, 16) == 0);
 		CHECK(reply.peers_count == reply_again.peers_count);
 		if (form == 1)
 			CHECK(memcmp(reply.peers, reply_again.peers,

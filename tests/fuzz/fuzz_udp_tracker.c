@@ -11,12 +11,19 @@ static void check_request(const uint8_t *data, size_t size)
 	static struct udp_tracker_request request;
 	static struct udp_tracker_request again;
 
-	if (!udp_tracker_request_parse(&request, data, size))
+	const char *reason;
+
+	if (!udp_tracker_request_parse(&request, data, size, &reason)) {
+		CHECK(strlen(reason) < TRACKER_TEXT_MAX);
 		return;
+	}
 	size_t written = udp_tracker_request_write(&request, copy, sizeof(copy));
 
-	CHECK(written > 0 && written <= size);
-	CHECK(udp_tracker_request_parse(&again, copy, written));
+	/* Names may be escaped where they were not. */
+	CHECK(written > 0 && written <= size + 2 + HTTP_PLACE_BYTES_MAX);
+	CHECK(udp_tracker_request_parse(&again, copy, written, &reason));
+	CHECK(strcmp(request.announce.site, again.announce.site) == 0);
+	CHECK(strcmp(request.announce.rack, again.announce.rack) == 0);
 	CHECK(udp_tracker_request_write(&again, copy_again, sizeof(copy_again)) == written);
 	CHECK(memcmp(copy, copy_again, written) == 0);
 }

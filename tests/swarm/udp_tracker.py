@@ -88,9 +88,14 @@ assert struct.unpack(">I", announce(connection ^ 1, b"e", 5, 2, listen=2005)[:4]
 assert struct.unpack(">I", announce(0, b"e", 5, 2, listen=2005)[:4]) == (3,)
 assert struct.unpack(">III", ask(struct.pack(">QII20s", connection, 2, 9, infohash))[8:]) == (0, 0, 3)
 
-# Garbage: no answer, no harm.
-for garbage in (b"", b"x", os.urandom(15), os.urandom(16), os.urandom(2000),
-                struct.pack(">QII", 1, 0, 7), struct.pack(">QII", connection, 9, 7),
-                struct.pack(">QII", connection, 1, 7)):
+# Garbage: no answer; an error, not longer than what came, for what might have been a request.
+for garbage in (b"", b"x", os.urandom(15), os.urandom(16), struct.pack(">QII", 1, 0, 7),
+                struct.pack(">QII", connection ^ 1, 9, 7)):
     assert no_answer(garbage), garbage
+noise = os.urandom(2000)
+reply = ask(noise)
+assert reply == struct.pack(">I", 3) + noise[12:16] + b"connect again", reply
+for wrong in (struct.pack(">QII", connection, 9, 7), struct.pack(">QII", connection, 1, 7)):
+    reply = ask(wrong)
+    assert struct.unpack(">II", reply[:8]) == (3, 7) and len(reply) > 16, reply
 connect()

@@ -70,12 +70,36 @@ static void defaults_when_not_given(void **state)
 	assert_true(parse(BASE "&numwant=-1&event=&key=&compact=&event=completed"));
 	assert_int_equal(announce.numwant, ANNOUNCE_NUMWANT_DEFAULT);
 	assert_int_equal(announce.event, ANNOUNCE_NONE); /* the first one counts */
+	assert_false(announce.paused);
 	assert_true(parse(BASE "&event=paused&&&=&=x&x&numwant=99999999999999999999999"));
 	assert_int_equal(announce.event, ANNOUNCE_NONE);
+	assert_true(announce.paused);
 	assert_int_equal(announce.numwant, ANNOUNCE_NUMWANT_DEFAULT);
 	assert_true(parse(BASE "&event=completed&port=2"));
 	assert_int_equal(announce.event, ANNOUNCE_COMPLETED);
 	assert_int_equal(announce.port, 6881);
+}
+
+static void places_are_names(void **state)
+{
+	(void)state;
+	assert_true(parse(BASE));
+	assert_string_equal(announce.site, "");
+	assert_string_equal(announce.rack, "");
+	assert_true(parse(BASE "&sb_site=hall%2d1&sb_rack=r&sb_rack=again"));
+	assert_string_equal(announce.site, "hall-1");
+	assert_string_equal(announce.rack, "r");
+	assert_true(parse(BASE "&sb_site=&sb_rack="));
+	assert_string_equal(announce.site, "");
+	assert_true(parse(BASE "&sb_site=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"));
+	assert_int_equal(strlen(announce.site), PEER_PLACE_MAX);
+	assert_false(parse(BASE "&sb_site=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"));
+	assert_string_equal(reason, "sb_site is not the name of a place");
+	assert_false(parse(BASE "&sb_rack=a%20b"));
+	assert_string_equal(reason, "sb_rack is not the name of a place");
+	assert_false(parse(BASE "&sb_rack=%00"));
+	assert_false(parse(BASE "&sb_rack=%ff"));
+	assert_false(parse(BASE "&sb_rack=%4"));
 }
 
 /* The whole infohash of NULs, escaped and raw: nothing may be cut at them. */
@@ -139,7 +163,7 @@ static void announce_round_trip(void **state)
 		.key = 0xfedcba98,
 		.compact = false,
 		.no_peer_id = true};
-	char query[512];
+	char query[1024];
 
 	(void)state;
 	for (int round = 0; round < 16; round++) {
@@ -150,6 +174,9 @@ static void announce_round_trip(void **state)
 		ours.event = (enum announce_event)(round % 4);
 		ours.compact = round % 3 == 0;
 		ours.no_peer_id = round % 5 == 0;
+		ours.paused = round % 8 == 4;
+		memset(ours.site, '&', (size_t)round * 2);
+		memset(ours.rack, 'r', (size_t)round);
 		ours.numwant = round == 9 ? ANNOUNCE_NUMWANT_DEFAULT : (uint32_t)round;
 		size_t length = http_announce_write(&ours, query, sizeof(query));
 
@@ -162,6 +189,9 @@ static void announce_round_trip(void **state)
 			    announce.left_bytes == ours.left_bytes);
 		assert_int_equal(announce.port, ours.port);
 		assert_int_equal(announce.event, ours.event);
+		assert_int_equal(announce.paused, ours.paused);
+		assert_string_equal(announce.site, ours.site);
+		assert_string_equal(announce.rack, ours.rack);
 		assert_int_equal(announce.key, ours.key);
 		assert_int_equal(announce.numwant, ours.numwant);
 		assert_int_equal(announce.compact, ours.compact);
@@ -246,6 +276,9 @@ static void announce_replies_round_trip(void **state)
 		bool no_peer_id = form & 2;
 
 		make_reply();
+		memset(ours.external_ip, form, sizeof(ours.external_ip));
+		if (form == 2)
+			memcpy(ours.external_ip, ours.peers[0].ip, sizeof(ours.external_ip));
 		size_t length =
 			http_announce_reply_write(&ours, compact, no_peer_id, body, sizeof(body));
 
@@ -255,6 +288,7 @@ static void announce_replies_round_trip(void **state)
 		assert_int_equal(theirs.min_interval_s, ours.min_interval_s);
 		assert_int_equal(theirs.seeders_count, ours.seeders_count);
 		assert_int_equal(theirs.leechers_count, ours.leechers_count);
+		assert_memory_equal(theirs.external_ip, ours.external_ip, 16);
 		assert_string_equal(theirs.warning, ours.warning);
 		assert_string_equal(theirs.failure, "");
 		assert_same_peers(!compact && !no_peer_id);
@@ -421,6 +455,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_real_queries),
 		cmocka_unit_test(defaults_when_not_given),
+		cmocka_unit_test(places_are_names),
 		cmocka_unit_test(nuls_do_not_end_anything),
 		cmocka_unit_test(refuses_with_a_reason),
 		cmocka_unit_test(announce_round_trip),

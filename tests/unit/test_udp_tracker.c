@@ -13,13 +13,15 @@ static struct udp_tracker_reply reply;
 static struct udp_tracker_reply reply_got;
 static uint8_t bytes[UDP_TRACKER_REPLY_BYTES_MAX + 64];
 
+static const char *reason;
+
 static bool parse_request(const uint8_t *from, size_t count)
 {
 	uint8_t *copy = malloc(count == 0 ? 1 : count);
 
 	assert_non_null(copy);
 	memcpy(copy, from, count);
-	bool good = udp_tracker_request_parse(&request_got, copy, count);
+	bool good = udp_tracker_request_parse(&request_got, copy, count, &reason);
 	free(copy);
 	return good;
 }
@@ -87,16 +89,117 @@ static void announce_requests(void **state)
 		assert_false(parse_request(bytes, cut));
 		assert_int_equal(udp_tracker_request_write(&request, bytes, cut), 0);
 	}
-	assert_true(parse_request(bytes, 110)); /* BEP 41 options follow */
-	be32_write(bytes + 80, 4);
+	request.announce.event = ANNOUNCE_NONE;
+	request.announce.paused = true;
+	assert_int_equal(udp_tracker_request_write(&request, bytes, sizeof(bytes)), 98);
+	assert_int_equal(be32_read(bytes + 80), 4);
 	assert_true(parse_request(bytes, 98));
 	assert_int_equal(request_got.announce.event, ANNOUNCE_NONE);
+	assert_true(request_got.announce.paused);
+	be32_write(bytes + 80, 5);
+	assert_true(parse_request(bytes, 98));
+	assert_int_equal(request_got.announce.event, ANNOUNCE_NONE);
+	assert_false(request_got.announce.paused);
 	be32_write(bytes + 8, UDP_TRACKER_ERROR);
 	assert_false(parse_request(bytes, 98));
 	be32_write(bytes + 8, UINT32_MAX);
 	assert_false(parse_request(bytes, 98));
 	be32_write(bytes + 8, UDP_TRACKER_ANNOUNCE);
 	assert_false(parse_request(bytes, UDP_TRACKER_REQUEST_BYTES_MAX + 1));
+}
+
+/* What is wrong is said as soon as there is a head to answer to. */
+static void wrong_requests_have_a_reason(void **state)
+{
+	(void)state;
+	memset(bytes, 0, sizeof(bytes));
+	be32_write(bytes + 12, 77);
+	for (uint32_t action = UDP_TRACKER_ANNOUNCE; action < 9; action++) {
+		be32_write(bytes + 8, action);
+		assert_false(parse_request(bytes, 15));
+		assert_string_equal(reason, "");
+		assert_false(parse_request(bytes, 16));
+		assert_true(reason[0] != '\0');
+		assert_int_equal(request_got.transaction_id, 77);
+	}
+	be32_write(bytes + 8, UDP_TRACKER_CONNECT);
+	assert_false(parse_request(bytes, 16));
+	assert_string_equal(reason, "");
+}
+
+static bool parse_options(const char *options, size_t options_bytes)
+{
+	memset(bytes, 0, 98);
+	be32_write(bytes + 8, UDP_TRACKER_ANNOUNCE);
+	memcpy(bytes + 98, options, options_bytes);
+	bool good = parse_request(bytes, 98 + options_bytes);
+
+	assert_int_equal(good, reason[0] == '\0');
+	return good;
+}
+#define OPTIONS(text) parse_options(text, sizeof(text) - 1)
+
+static void announce_options(void **state)
+{
+	(void)state;
+	assert_true(OPTIONS("\2\x1b/announce?x=1&sb_site=hall1"));
+	assert_string_equal(request_got.announce.site, "hall1");
+	assert_string_equal(request_got.announce.rack, "");
+	/* In parts, with others between, nothing after the end. */
+	assert_true(OPTIONS("\1\2\x0f?sb_rack=r7&sb_\x42\3abc\1\2\6site=b\0\2"));
+	assert_string_equal(request_got.announce.site, "b");
+	assert_string_equal(request_got.announce.rack, "r7");
+	assert_true(OPTIONS("\2\x0c?sb_site=%41"));
+	assert_false(OPTIONS("\2\x0d?sb_site=%41"));
+	assert_true(OPTIONS("\2\x09/announce"));
+	assert_true(OPTIONS("\2\0"));
+	assert_true(OPTIONS("\0"));
+	assert_string_equal(request_got.announce.site, "");
+	/* Cut short, and names that are none. */
+	assert_false(OPTIONS("\2"));
+	assert_false(OPTIONS("\7"));
+	assert_false(OPTIONS("\2\1"));
+	assert_false(OPTIONS("\xff\xff"));
+	assert_false(OPTIONS("\2\x0d?sb_site=a%20"));
+	assert_false(OPTIONS("\2\x0b?sb_site=%4"));
+	assert_false(OPTIONS("\2\x2a?sb_site=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"));
+	/* As many options as fit. */
+	memset(bytes, 0, 98);
+	be32_write(bytes + 8, UDP_TRACKER_ANNOUNCE);
+	for (size_t at = 98; at < UDP_TRACKER_REQUEST_BYTES_MAX; at += 2 + 193) {
+		bytes[at] = 2;
+		bytes[at + 1] = 193;
+		memset(bytes + at + 2, 'a', 193);
+	}
+	assert_true(parse_request(bytes, UDP_TRACKER_REQUEST_BYTES_MAX));
+}
+
+static void places_round_trip(void **state)
+{
+	static const char *const places[][2] = {
+		{"", ""}, {"hall1", ""}, {"", "r1"}, {"a&b=c?", "%2F+"}};
+
+	(void)state;
+	memset(&request, 0, sizeof(request));
+	request.action = UDP_TRACKER_ANNOUNCE;
+	for (size_t i = 0; i <= ARRAY_COUNT(places); i++) {
+		if (i < ARRAY_COUNT(places)) {
+			strcpy(request.announce.site, places[i][0]);
+			strcpy(request.announce.rack, places[i][1]);
+		} else { /* as long as it gets */
+			memset(request.announce.site, '%', PEER_PLACE_MAX);
+			memset(request.announce.rack, '&', PEER_PLACE_MAX);
+		}
+		size_t length = udp_tracker_request_write(&request, bytes, sizeof(bytes));
+
+		assert_int_equal(length == 98, i == 0);
+		assert_true(parse_request(bytes, length));
+		assert_string_equal(request_got.announce.site, request.announce.site);
+		assert_string_equal(request_got.announce.rack, request.announce.rack);
+		for (size_t cut = 99; cut < length; cut++)
+			assert_false(parse_request(bytes, cut));
+		assert_int_equal(udp_tracker_request_write(&request, bytes, length - 1), 0);
+	}
 }
 
 static void scrape_requests(void **state)
@@ -225,6 +328,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(connect_requests),
 		cmocka_unit_test(announce_requests),
+		cmocka_unit_test(wrong_requests_have_a_reason),
+		cmocka_unit_test(announce_options),
+		cmocka_unit_test(places_round_trip),
 		cmocka_unit_test(scrape_requests),
 		cmocka_unit_test(announce_replies),
 		cmocka_unit_test(other_replies),

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rates per address: the burst, the rate, each address by itself, and what a flood of addresses
+ * does. */
+#include "tracker/limits_core.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define SETS  256
+#define PER_S 100
+
+static const uint8_t key[SIPHASH_KEY_BYTES] = {1, 2, 3};
+static struct limits limits;
+
+static void make(void)
+{
+	free(limits.entries);
+	void *memory = calloc(1, limits_bytes(SETS));
+
+	assert_non_null(memory);
+	limits_init(&limits, memory, SETS, PER_S, key);
+}
+
+static bool take(uint64_t now_us, uint32_t number, uint32_t units)
+{
+	uint8_t ip[16] = {0xfd};
+
+	be32_write(ip + 12, number);
+	return limits_take(&limits, now_us, ip, units);
+}
+
+static uint32_t take_many(uint64_t now_us, uint32_t number, uint32_t wanted)
+{
+	uint32_t taken = 0;
+
+	for (uint32_t i = 0; i < wanted; i++)
+		taken += take(now_us, number, 1);
+	return taken;
+}
+
+static void two_seconds_worth_at_once(void **state)
+{
+	(void)state;
+	make();
+	assert_int_equal(take_many(5000000, 1, 1000), 2 * PER_S);
+	assert_int_equal(take_many(5000000, 2, 1000), 2 * PER_S);
+}
+
+static void then_the_rate(void **state)
+{
+	uint32_t taken = 0;
+
+	(void)state;
+	make();
+	take_many(0, 1, 1000);
+	for (uint64_t now_us = 0; now_us < 10000000; now_us += 1000)
+		taken += take(now_us, 1, 1);
+	assert_in_range(taken, 10 * PER_S - 1, 10 * PER_S);
+	/* Idleness earns one burst, not more. */
+	assert_int_equal(take_many(UINT64_C(1) << 50, 1, 1000), 2 * PER_S);
+}
+
+static void costly_ones_count_for_many(void **state)
+{
+	(void)state;
+	make();
+	assert_true(take(0, 1, 1000000));
+	assert_false(take(0, 1, 1));
+	assert_false(take(9000 * UINT64_C(1000000), 1, 1));
+	assert_true(take(10000 * UINT64_C(1000000), 1, 1));
+}
+
+static void many_addresses_do_not_refuse_one(void **state)
+{
+	(void)state;
+	make();
+	for (uint32_t number = 0; number < 100000; number++)
+		assert_true(take(0, number, 1));
+	assert_true(take(1, 100001, 1));
+}
+
+static void an_address_is_limited_beside_as_many_as_there_is_room_for(void **state)
+{
+	uint32_t limited = 0;
+
+	(void)state;
+	make();
+	for (uint32_t number = 0; number < SETS; number++)
+		take_many(0, number, 2 * PER_S);
+	for (uint32_t number = 0; number < SETS; number++)
+		limited += !take(0, number, 1);
+	assert_true(limited > SETS * 95 / 100);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(two_seconds_worth_at_once),
+		cmocka_unit_test(then_the_rate),
+		cmocka_unit_test(costly_ones_count_for_many),
+		cmocka_unit_test(many_addresses_do_not_refuse_one),
+		cmocka_unit_test(an_address_is_limited_beside_as_many_as_there_is_room_for),
+	};
+
+	return cmocka_run_group_tests_name("limits_core", tests, NULL, NULL);
+}
