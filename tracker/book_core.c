@@ -1,61 +1,107 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Memory, hash tables and lists of the tracker; their shape is described in book_core.h. */
+/* Memory of the tracker's book, and its swarms; their shape is described in book_core.h. */
 #include "tracker/book_core.h"
 
-static uint32_t buckets_for(uint32_t items)
-{
-	uint32_t buckets = 1;
+#define PLACES_DEFAULT	 1024
+#define PLACES_LIMIT	 65534
+#define CACHE_LINE_BYTES 64
+#define LISTS_SPARE	 64
+#define STOPPED_SPARE	 16
+#define INDEX_TAIL_MAX	 4096
+#define CHANGES_MIN	 64
+#define CHANGES_MAX	 65536
+#define COUNT_LIMIT	 (UINT64_C(1) << 31)
 
-	while (buckets < items && buckets < UINT32_C(1) << 31)
-		buckets *= 2;
-	return buckets;
+/* How many of everything. False when there would be too many to number. */
+static bool measure(struct tracker_core *core)
+{
+	const struct tracker_core_settings *settings = &core->settings;
+	uint64_t stopped = settings->replicated ? settings->peers_max / 16 + STOPPED_SPARE : 0;
+	uint64_t items = settings->peers_max + stopped;
+	uint64_t lists_named = settings->peers_max / 16 + LISTS_SPARE;
+	uint64_t lists = (uint64_t)settings->swarms_max * LISTS_PER_SWARM + lists_named;
+	/* Every rack's list may have a chunk that is not full. One more is for a peer that moves.
+	 */
+	uint64_t chunks =
+		u64_div_up(items, CHUNK_SLOTS6) +
+		u64_min(items, lists_named + (uint64_t)settings->swarms_max * CATEGORIES) + 1;
+	uint64_t places = settings->places_max > 0 ? settings->places_max : PLACES_DEFAULT;
+
+	if (lists >= COUNT_LIMIT || chunks * CHUNK_SLOTS >= COUNT_LIMIT || places > PLACES_LIMIT)
+		return false;
+	core->stopped_max = (uint32_t)stopped;
+	core->lists_max = (uint32_t)lists;
+	core->list_buckets_count = (uint32_t)lists_named;
+	core->chunks_max = (uint32_t)chunks;
+	core->index_homes = (uint32_t)(items + items / 2) + 1;
+	core->index_count = core->index_homes + (uint32_t)u64_min(items, INDEX_TAIL_MAX);
+	while ((uint64_t)core->chunks_max * CHUNK_SLOTS >> core->slot_bits != 0)
+		core->slot_bits++;
+	if (settings->replicated)
+		core->changes_max = (uint32_t)u64_min(
+			u64_max(settings->peers_max / 8, CHANGES_MIN), CHANGES_MAX);
+	core->places.entries_max = (uint32_t)places + 1;
+	core->places.addresses.used_max = settings->addresses_max;
+	core->places.subnets.used_max = settings->subnets_max;
+	return settings->addresses_max < COUNT_LIMIT / 2 && settings->subnets_max < COUNT_LIMIT / 2;
+}
+
+struct arrangement {
+	uint8_t *base; /* NULL: only counts */
+	uint64_t bytes;
+};
+
+static void *arrange(struct arrangement *arrangement, uint64_t count, size_t item_bytes)
+{
+	void *at = arrangement->base == NULL ? NULL : arrangement->base + arrangement->bytes;
+
+	arrangement->bytes += u64_div_up(count * item_bytes, CACHE_LINE_BYTES) * CACHE_LINE_BYTES;
+	return at;
+}
+
+static void arrange_placements(struct arrangement *arrangement, struct placements *placements)
+{
+	if (placements->used_max > 0)
+		placements->slots_count = placements->used_max + placements->used_max / 2 + 1;
+	placements->slots =
+		arrange(arrangement, placements->slots_count, sizeof(*placements->slots));
+}
+
+/* Where everything lies; returns how many bytes that takes. */
+static uint64_t arrange_all(struct tracker_core *core, uint8_t *base)
+{
+	struct arrangement all = {.base = base};
+	uint32_t swarms_max = core->settings.swarms_max;
+
+	core->swarms = arrange(&all, swarms_max, sizeof(*core->swarms));
+	core->swarm_buckets = arrange(&all, swarms_max, sizeof(*core->swarm_buckets));
+	core->lists = arrange(&all, core->lists_max, sizeof(*core->lists));
+	core->list_buckets = arrange(&all, core->list_buckets_count, sizeof(*core->list_buckets));
+	core->chunks = arrange(&all, core->chunks_max, sizeof(*core->chunks));
+	core->records = arrange(&all, core->chunks_max, sizeof(*core->records));
+	for (uint32_t level = 0; level < LEVELS; level++)
+		core->chunks_at[level] =
+			arrange(&all, core->chunks_max, sizeof(*core->chunks_at[level]));
+	core->index = arrange(&all, core->index_count, sizeof(*core->index));
+	core->changes = arrange(&all, core->changes_max, sizeof(*core->changes));
+	core->places.entries =
+		arrange(&all, core->places.entries_max, sizeof(*core->places.entries));
+	core->places.buckets =
+		arrange(&all, core->places.entries_max, sizeof(*core->places.buckets));
+	arrange_placements(&all, &core->places.addresses);
+	arrange_placements(&all, &core->places.subnets);
+	return all.bytes;
 }
 
 size_t tracker_core_bytes(const struct tracker_core_settings *settings)
 {
-	uint64_t bytes = sizeof(struct tracker_core) +
-			 settings->swarms_max * (uint64_t)sizeof(struct swarm_entry) +
-			 settings->peers_max * (uint64_t)sizeof(struct peer) +
-			 sizeof(uint32_t) * ((uint64_t)buckets_for(settings->swarms_max) +
-						    2 * (uint64_t)buckets_for(settings->peers_max));
+	struct tracker_core core = {.settings = *settings};
+
+	if (!measure(&core))
+		return 0;
+	uint64_t bytes = sizeof(core) + CACHE_LINE_BYTES + arrange_all(&core, NULL);
 
 	return bytes > SIZE_MAX ? 0 : (size_t)bytes;
-}
-
-/* Keyed, because peers choose infohashes and addresses: chains must stay short all the same. */
-static uint64_t mix(uint64_t hash, uint64_t value)
-{
-	hash = (hash ^ value) * UINT64_C(0x9e3779b97f4a7c15);
-	hash ^= hash >> 29;
-	hash *= UINT64_C(0xbf58476d1ce4e5b9);
-	return hash ^ hash >> 32;
-}
-
-static uint32_t *infohash_bucket(const struct tracker_core *core, const uint8_t *infohash)
-{
-	uint64_t hash = mix(core->hash_keys[0], be64_read(infohash));
-
-	hash = mix(hash ^ core->hash_keys[1], be64_read(infohash + 8));
-	hash = mix(hash, be32_read(infohash + 16));
-	return &core->by_infohash[hash & (core->swarm_buckets - 1)];
-}
-
-static uint32_t *address_bucket(
-	const struct tracker_core *core, uint32_t swarm, const struct peer_address *address)
-{
-	uint64_t hash = mix(core->hash_keys[0], be64_read(address->ip));
-
-	hash = mix(hash ^ core->hash_keys[1], be64_read(address->ip + 8));
-	hash = mix(hash, (uint64_t)swarm << 16 | address->port);
-	return &core->by_address[hash & (core->peer_buckets - 1)];
-}
-
-static uint32_t *place_bucket(
-	const struct tracker_core *core, uint32_t swarm, uint32_t list, uint32_t place)
-{
-	uint64_t hash = mix(core->hash_keys[1] + list, (uint64_t)swarm << 32 | place);
-
-	return &core->by_place[hash & (core->peer_buckets - 1)];
 }
 
 struct tracker_core *tracker_core_create(
@@ -68,30 +114,42 @@ struct tracker_core *tracker_core_create(
 		settings->peers_max == 0 || settings->interval_s == 0)
 		return NULL;
 	*core = (struct tracker_core){.settings = *settings,
-		.swarm_buckets = buckets_for(settings->swarms_max),
-		.peer_buckets = buckets_for(settings->peers_max),
-		.oldest = NONE,
-		.newest = NONE};
+		.swarm_free = NONE,
+		.idle_oldest = NONE,
+		.idle_newest = NONE,
+		.list_free = NONE,
+		.chunk_free = NONE};
+	uint8_t *base = (uint8_t *)(core + 1);
+
+	base += (CACHE_LINE_BYTES - (uintptr_t)base % CACHE_LINE_BYTES) % CACHE_LINE_BYTES;
+	if (!measure(core))
+		return NULL;
+	(void)arrange_all(core, base);
 	rng_seed(&core->rng, settings->seed);
-	core->hash_keys[0] = rng_next(&core->rng);
-	core->hash_keys[1] = rng_next(&core->rng);
-	core->swarms = (struct swarm_entry *)(core + 1);
-	core->peers = (struct peer *)(core->swarms + settings->swarms_max);
-	core->by_infohash = (uint32_t *)(core->peers + settings->peers_max);
-	core->by_address = core->by_infohash + core->swarm_buckets;
-	core->by_place = core->by_address + core->peer_buckets;
-	memset(core->by_infohash, 0xff,
-		sizeof(uint32_t) * ((size_t)core->swarm_buckets + 2 * (size_t)core->peer_buckets));
-	memset(core->swarms, 0, settings->swarms_max * sizeof(struct swarm_entry));
-	memset(core->peers, 0, settings->peers_max * sizeof(struct peer));
-	for (uint32_t i = 0; i < settings->swarms_max; i++)
-		core->swarms[i].next = i + 1 < settings->swarms_max ? i + 1 : NONE;
-	for (uint32_t i = 0; i < settings->peers_max; i++)
-		core->peers[i].next_address = i + 1 < settings->peers_max ? i + 1 : NONE;
+	core->hash_key = rng_next(&core->rng);
+	core->places.hash_key = rng_next(&core->rng);
+	places_create(&core->places);
+	/* The rest is written before it is read; memory that is not needed is never touched. */
+	memset(core->swarm_buckets, 0xff, settings->swarms_max * sizeof(*core->swarm_buckets));
+	memset(core->list_buckets, 0xff, core->list_buckets_count * sizeof(*core->list_buckets));
+	for (uint32_t level = 0; level < LEVELS; level++)
+		memset(core->chunks_at[level], 0xff,
+			core->chunks_max * sizeof(*core->chunks_at[level]));
+	memset(core->index, 0, core->index_count * sizeof(*core->index));
+	core->lists_fresh = settings->swarms_max * LISTS_PER_SWARM;
 	return core;
 }
 
 /* Swarms. */
+
+static uint32_t *infohash_bucket(const struct tracker_core *core, const uint8_t *infohash)
+{
+	uint64_t hash = keyed_hash(core->hash_key, be64_read(infohash));
+
+	hash = keyed_hash(hash, be64_read(infohash + 8));
+	hash = keyed_hash(hash, be32_read(infohash + 16));
+	return &core->swarm_buckets[keyed_hash_below(hash, core->settings.swarms_max)];
+}
 
 uint32_t book_swarm_find(const struct tracker_core *core, const uint8_t *infohash)
 {
@@ -102,39 +160,74 @@ uint32_t book_swarm_find(const struct tracker_core *core, const uint8_t *infohas
 	return at;
 }
 
-static bool swarm_empty(const struct swarm_entry *swarm)
+static void idle_unlink(struct tracker_core *core, uint32_t index)
 {
-	for (uint32_t list = 0; list < LISTS_PER_SWARM; list++)
-		if (swarm->counts[list] != 0)
-			return false;
-	return true;
+	struct swarm_entry *swarm = &core->swarms[index];
+	uint32_t older = swarm->idle_older;
+	uint32_t newer = swarm->idle_newer;
+
+	*(older == NONE ? &core->idle_oldest : &core->swarms[older].idle_newer) = newer;
+	*(newer == NONE ? &core->idle_newest : &core->swarms[newer].idle_older) = older;
+	swarm->idle = false;
 }
 
+static void idle_link(struct tracker_core *core, uint32_t index)
+{
+	struct swarm_entry *swarm = &core->swarms[index];
+	uint32_t newest = core->idle_newest;
+
+	*(newest == NONE ? &core->idle_oldest : &core->swarms[newest].idle_newer) = index;
+	swarm->idle_older = newest;
+	swarm->idle_newer = NONE;
+	core->idle_newest = index;
+	swarm->idle = true;
+}
+
+void book_swarm_changed(struct tracker_core *core, uint32_t index)
+{
+	const struct swarm_entry *swarm = &core->swarms[index];
+	bool idle = swarm->peers_count == 0 && !swarm->pinned;
+
+	if (idle && !swarm->idle)
+		idle_link(core, index);
+	else if (!idle && swarm->idle)
+		idle_unlink(core, index);
+}
+
+/* Without peers. */
 static void swarm_forget(struct tracker_core *core, uint32_t index)
 {
 	struct swarm_entry *swarm = &core->swarms[index];
 	uint32_t *link = infohash_bucket(core, swarm->infohash);
 
+	book_swarm_drop(core, index, true);
+	if (swarm->idle)
+		idle_unlink(core, index);
 	while (*link != index)
 		link = &core->swarms[*link].next;
 	*link = swarm->next;
-	*swarm = (struct swarm_entry){.next = core->free_swarm};
-	core->free_swarm = index;
+	*swarm = (struct swarm_entry){.next = core->swarm_free};
+	core->swarm_free = index;
 	core->swarms_count--;
 }
 
-/* An empty swarm is kept for its count of completions, until its place is needed. */
-static bool swarm_reclaim(struct tracker_core *core)
+static void swarm_init(struct tracker_core *core, uint32_t index, const uint8_t *infohash)
 {
-	for (uint32_t i = 0; i < core->settings.swarms_max; i++) {
-		const struct swarm_entry *swarm = &core->swarms[i];
+	struct swarm_entry *swarm = &core->swarms[index];
+	uint32_t *bucket = infohash_bucket(core, infohash);
 
-		if (swarm->used && !swarm->pinned && swarm_empty(swarm)) {
-			swarm_forget(core, i);
-			return true;
-		}
-	}
-	return false;
+	*swarm = (struct swarm_entry){.used = true, .next = *bucket};
+	memcpy(swarm->infohash, infohash, SHA1_BYTES);
+	*bucket = index;
+	for (uint32_t category = 0; category < CATEGORIES; category++)
+		for (uint32_t level = 0; level < LEVELS; level++)
+			core->lists[list_of_nowhere(index, category, level)] =
+				(struct list){.swarm = index,
+					.place = PLACE_NOWHERE,
+					.category = (uint8_t)category,
+					.level = (uint8_t)level};
+	core->swarms_count++;
+	book_swarm_changed(core, index);
 }
 
 uint32_t book_swarm_find_or_add(struct tracker_core *core, const uint8_t *infohash)
@@ -143,170 +236,31 @@ uint32_t book_swarm_find_or_add(struct tracker_core *core, const uint8_t *infoha
 
 	if (index != NONE)
 		return index;
-	if (core->free_swarm == NONE && !swarm_reclaim(core))
-		return NONE;
-	index = core->free_swarm;
-	struct swarm_entry *swarm = &core->swarms[index];
-	uint32_t *bucket = infohash_bucket(core, infohash);
-
-	core->free_swarm = swarm->next;
-	*swarm = (struct swarm_entry){.used = true, .next = *bucket};
-	memcpy(swarm->infohash, infohash, SHA1_BYTES);
-	*bucket = index;
-	core->swarms_count++;
-	return index;
-}
-
-/* Lists of a swarm, as arrays. */
-
-uint32_t book_list_at(
-	const struct tracker_core *core, uint32_t swarm, uint32_t list, uint32_t place)
-{
-	uint32_t at = *place_bucket(core, swarm, list, place);
-
-	while (at != NONE && (core->peers[at].swarm != swarm || core->peers[at].list != list ||
-				     core->peers[at].place != place))
-		at = core->peers[at].next_place;
-	return at;
-}
-
-static void place_link(struct tracker_core *core, uint32_t index)
-{
-	struct peer *peer = &core->peers[index];
-	uint32_t *bucket = place_bucket(core, peer->swarm, peer->list, peer->place);
-
-	peer->next_place = *bucket;
-	*bucket = index;
-}
-
-static void place_unlink(struct tracker_core *core, uint32_t index)
-{
-	const struct peer *peer = &core->peers[index];
-	uint32_t *link = place_bucket(core, peer->swarm, peer->list, peer->place);
-
-	while (*link != index)
-		link = &core->peers[*link].next_place;
-	*link = peer->next_place;
-}
-
-static void list_add(struct tracker_core *core, uint32_t index, uint32_t list)
-{
-	struct peer *peer = &core->peers[index];
-
-	peer->list = list;
-	peer->place = core->swarms[peer->swarm].counts[list]++;
-	place_link(core, index);
-}
-
-/* The last one of the list takes the place that becomes free. */
-static void list_remove(struct tracker_core *core, uint32_t index)
-{
-	const struct peer *peer = &core->peers[index];
-	uint32_t last_place = --core->swarms[peer->swarm].counts[peer->list];
-
-	place_unlink(core, index);
-	if (peer->place == last_place)
-		return;
-	uint32_t last = book_list_at(core, peer->swarm, peer->list, last_place);
-	place_unlink(core, last);
-	core->peers[last].place = peer->place;
-	place_link(core, last);
-}
-
-/* Peers. */
-
-uint32_t book_peer_find(
-	const struct tracker_core *core, uint32_t swarm, const struct peer_address *address)
-{
-	uint32_t at = *address_bucket(core, swarm, address);
-
-	while (at != NONE && (core->peers[at].swarm != swarm ||
-				     !peer_address_equal(&core->peers[at].address, address)))
-		at = core->peers[at].next_address;
-	return at;
-}
-
-static void age_unlink(struct tracker_core *core, uint32_t index)
-{
-	const struct peer *peer = &core->peers[index];
-
-	*(peer->older == NONE ? &core->oldest : &core->peers[peer->older].newer) = peer->newer;
-	*(peer->newer == NONE ? &core->newest : &core->peers[peer->newer].older) = peer->older;
-}
-
-static void age_link(struct tracker_core *core, uint32_t index, uint64_t now_s)
-{
-	struct peer *peer = &core->peers[index];
-
-	peer->announced_s = (uint32_t)now_s;
-	peer->newer = NONE;
-	peer->older = core->newest;
-	*(core->newest == NONE ? &core->oldest : &core->peers[core->newest].newer) = index;
-	core->newest = index;
-}
-
-void book_peer_remove(struct tracker_core *core, uint32_t index)
-{
-	struct peer *peer = &core->peers[index];
-	uint32_t *link = address_bucket(core, peer->swarm, &peer->address);
-
-	while (*link != index)
-		link = &core->peers[*link].next_address;
-	*link = peer->next_address;
-	list_remove(core, index);
-	age_unlink(core, index);
-	peer->next_address = core->free_peer;
-	core->free_peer = index;
-	core->peers_count--;
-}
-
-uint32_t book_peer_add(struct tracker_core *core, uint64_t now_s, uint32_t swarm, uint32_t list,
-	const struct peer_address *address)
-{
-	uint32_t index = core->free_peer;
-
-	if (index == NONE)
-		return NONE;
-	struct peer *peer = &core->peers[index];
-	uint32_t *bucket = address_bucket(core, swarm, address);
-
-	core->free_peer = peer->next_address;
-	peer->address = *address;
-	peer->swarm = swarm;
-	peer->next_address = *bucket;
-	*bucket = index;
-	list_add(core, index, list);
-	age_link(core, index, now_s);
-	core->peers_count++;
-	return index;
-}
-
-void book_peer_renew(struct tracker_core *core, uint64_t now_s, uint32_t index, uint32_t list)
-{
-	age_unlink(core, index);
-	age_link(core, index, now_s);
-	if (core->peers[index].list != list) {
-		list_remove(core, index);
-		list_add(core, index, list);
+	if (core->swarm_free == NONE && core->swarms_fresh < core->settings.swarms_max) {
+		index = core->swarms_fresh++;
+	} else {
+		/* An empty swarm is kept for its count of completions, until its place is needed.
+		 */
+		if (core->swarm_free == NONE && core->idle_oldest != NONE)
+			swarm_forget(core, core->idle_oldest);
+		index = core->swarm_free;
+		if (index == NONE)
+			return NONE;
+		core->swarm_free = core->swarms[index].next;
 	}
-}
-
-void tracker_core_expire(struct tracker_core *core, uint64_t now_s)
-{
-	uint32_t silent_s = 2 * tracker_core_interval_s(core) + TRACKER_EXPIRY_SLACK_S;
-
-	while (core->oldest != NONE &&
-		(uint32_t)now_s - core->peers[core->oldest].announced_s > silent_s)
-		book_peer_remove(core, core->oldest);
+	swarm_init(core, index, infohash);
+	return index;
 }
 
 bool tracker_core_allow(struct tracker_core *core, const uint8_t infohash[SHA1_BYTES])
 {
 	uint32_t index = book_swarm_find_or_add(core, infohash);
 
-	if (index != NONE)
-		core->swarms[index].pinned = true;
-	return index != NONE;
+	if (index == NONE)
+		return false;
+	core->swarms[index].pinned = true;
+	book_swarm_changed(core, index);
+	return true;
 }
 
 void tracker_core_disallow(struct tracker_core *core, const uint8_t infohash[SHA1_BYTES])
@@ -316,10 +270,36 @@ void tracker_core_disallow(struct tracker_core *core, const uint8_t infohash[SHA
 	if (index == NONE)
 		return;
 	core->swarms[index].pinned = false;
+	book_swarm_changed(core, index);
 	if (!core->settings.allow_only)
 		return;
-	for (uint32_t list = 0; list < LISTS_PER_SWARM; list++)
-		while (core->swarms[index].counts[list] > 0)
-			book_peer_remove(core, book_list_at(core, index, list, 0));
+	book_swarm_drop(core, index, false);
 	swarm_forget(core, index);
+}
+
+/* Where peers stand. */
+
+bool tracker_core_place_address(
+	struct tracker_core *core, const uint8_t ip[16], const char *site, const char *rack)
+{
+	return places_put(&core->places, &core->places.addresses, ip, 128, site, rack);
+}
+
+bool tracker_core_place_subnet(struct tracker_core *core, const uint8_t ip[16],
+	uint32_t prefix_bits, const char *site, const char *rack)
+{
+	struct peer_address address = {0};
+
+	memcpy(address.ip, ip, sizeof(address.ip));
+	if (peer_address_is4(&address)) {
+		if (prefix_bits > 32)
+			return false;
+		prefix_bits += 96;
+	}
+	return places_put(&core->places, &core->places.subnets, ip, prefix_bits, site, rack);
+}
+
+void tracker_core_forget_subnets(struct tracker_core *core)
+{
+	places_forget(&core->places, &core->places.subnets);
 }

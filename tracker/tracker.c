@@ -15,6 +15,8 @@
 #define CONNECTIONS_MAX_DEFAULT		    4096
 #define CONNECTIONS_PER_ADDRESS_MAX_DEFAULT 512
 #define REQUESTS_PER_S_MAX_DEFAULT	    1000
+#define ADDRESSES_MAX			    16384
+#define SUBNETS_MAX			    1024
 #define LIMIT_SETS			    (UINT64_C(1) << 14) /* 65,536 addresses, 1 MiB */
 #define CACHE_LINE_BYTES		    64
 #define ANNOUNCE_BODY_BYTES_MAX		    (32 * KIB) /* 200 peers in dictionary form */
@@ -27,11 +29,6 @@ uint64_t tracker_now_us(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
-uint64_t tracker_now_s(void)
-{
-	return tracker_now_us() / 1000000;
 }
 
 bool tracker_peer_ip(const struct sockaddr_storage *address, uint8_t ip[static 16])
@@ -99,7 +96,7 @@ static void tick(evutil_socket_t fd, short events, void *context)
 
 	(void)fd;
 	(void)events;
-	tracker_core_expire(tracker->core, tracker_now_s());
+	tracker_core_expire(tracker->core, tracker_now_us() / 1000);
 	if (tracker->http != NULL)
 		tracker_http_tick(tracker->http);
 }
@@ -111,7 +108,10 @@ static bool core_create(struct tracker *tracker, const struct tracker_settings *
 		.peers_max = settings->peers_max ? settings->peers_max : PEERS_MAX_DEFAULT,
 		.interval_s =
 			settings->interval_s ? settings->interval_s : TRACKER_INTERVAL_S_DEFAULT,
-		.allow_only = settings->allow_only};
+		.addresses_max = ADDRESSES_MAX,
+		.subnets_max = SUBNETS_MAX,
+		.allow_only = settings->allow_only,
+		.replicated = settings->replicated};
 	size_t core_bytes = tracker_core_bytes(&core);
 	void *memory = core_bytes > 0 ? malloc(core_bytes) : NULL;
 
@@ -204,6 +204,23 @@ bool tracker_allow(struct tracker *tracker, const uint8_t infohash[SHA1_BYTES])
 void tracker_disallow(struct tracker *tracker, const uint8_t infohash[SHA1_BYTES])
 {
 	tracker_core_disallow(tracker->core, infohash);
+}
+
+bool tracker_place_address(
+	struct tracker *tracker, const uint8_t ip[16], const char *site, const char *rack)
+{
+	return tracker_core_place_address(tracker->core, ip, site, rack);
+}
+
+bool tracker_place_subnet(struct tracker *tracker, const uint8_t ip[16], uint32_t prefix_bits,
+	const char *site, const char *rack)
+{
+	return tracker_core_place_subnet(tracker->core, ip, prefix_bits, site, rack);
+}
+
+void tracker_forget_subnets(struct tracker *tracker)
+{
+	tracker_core_forget_subnets(tracker->core);
 }
 
 void tracker_statistics(const struct tracker *tracker, struct tracker_statistics *statistics)

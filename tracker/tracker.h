@@ -19,9 +19,10 @@ struct tracker;
 
 struct tracker_settings {
 	uint32_t interval_s; /* announce interval; 0: 5 s. Grows by itself with very many peers */
-	uint32_t peers_max;  /* 0: 65,536. About 100 bytes each, taken at creation */
+	uint32_t peers_max;  /* 0: 65,536. About 60 bytes each, taken at creation */
 	uint32_t swarms_max; /* 0: 1,024 */
 	bool allow_only;     /* serve only infohashes given to tracker_allow */
+	bool replicated;     /* other trackers are told of changes */
 	/* Announces and scrapes that one address may ask for in a second, with bursts of twice as
 	 * many. 0: 1,000; TRACKER_NO_LIMIT: any number. */
 	uint32_t requests_per_s_max;
@@ -53,6 +54,16 @@ MUST_USE bool tracker_handle_http(struct tracker *tracker, struct evhttp_request
 /* Keeps a swarm's place, and with allow_only lets it be announced. False when there is no room. */
 MUST_USE bool tracker_allow(struct tracker *tracker, const uint8_t infohash[SHA1_BYTES]);
 void tracker_disallow(struct tracker *tracker, const uint8_t infohash[SHA1_BYTES]);
+
+/* Where peers stand, as the operator says: an address as the server knows it from a plan is
+ * believed more than what its announces say, a subnet less. IPv4 as ::ffff:a.b.c.d, prefix_bits
+ * then at most 32; at most 16,384 addresses and 1,024 subnets. Names "" and "" take back what was
+ * said. False when there is no room. */
+MUST_USE bool tracker_place_address(
+	struct tracker *tracker, const uint8_t ip[16], const char *site, const char *rack);
+MUST_USE bool tracker_place_subnet(struct tracker *tracker, const uint8_t ip[16],
+	uint32_t prefix_bits, const char *site, const char *rack);
+void tracker_forget_subnets(struct tracker *tracker);
 
 struct tracker_statistics {
 	uint32_t swarms_count;

@@ -66,7 +66,7 @@ static size_t answer_announce(struct tracker *tracker, const char *query, size_t
 		return refuse_malformed(tracker, reason);
 	if (!tracker_admits(tracker, now_us, ip, 1))
 		return refuse(tracker, "too many announces from your address");
-	tracker_core_announce(tracker->core, tracker_now_s(), &announce, ip, reply);
+	tracker_core_announce(tracker->core, now_us / 1000, &announce, ip, reply);
 	tracker_count_announce(tracker, &announce, reply, &tracker->statistics.announces_http);
 	memcpy(reply->external_ip, ip, sizeof(reply->external_ip));
 	return http_announce_reply_write(reply, announce.compact, announce.no_peer_id,
@@ -108,10 +108,10 @@ static size_t answer_scrape(struct tracker *tracker, const char *query, size_t q
 		return refuse(tracker, "too many scrapes from your address");
 	if (hashes_count == 0)
 		count = tracker_core_scrape_all(
-			tracker->core, tracker_now_s(), tracker->entries, tracker->entries_max);
+			tracker->core, now_us / 1000, tracker->entries, tracker->entries_max);
 	for (uint32_t i = 0; i < hashes_count; i++)
 		count += tracker_core_scrape(
-			tracker->core, tracker_now_s(), hashes[i], &tracker->entries[count]);
+			tracker->core, now_us / 1000, hashes[i], &tracker->entries[count]);
 	tracker->statistics.scrapes_http++;
 	count = sort_entries(tracker->entries, count);
 	return http_scrape_reply_write(

@@ -1,72 +1,151 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an announce changes and what it is answered; the book it is kept in is book_core.c. */
+/* What an announce changes and what it is answered; the book it is kept in is book_core.h. */
 #include "tracker/book_core.h"
+#include "tracker/choice_core.h"
+
+_Static_assert((int)CHOICE_LEECHER == (int)KIND_LEECHER && (int)CHOICE_SEEDER == (int)KIND_SEEDER &&
+		       (int)CHOICE_PAUSED == (int)KIND_PAUSED,
+	"kinds of the choice are those of the book");
 
 static uint32_t swarm_complete(const struct swarm_entry *swarm)
 {
-	return swarm->counts[LIST_SEEDERS] + swarm->counts[LIST_SEEDERS | LIST_IPV6];
+	return swarm->counts[KIND_SEEDER] + swarm->counts[CATEGORY_IPV6 + KIND_SEEDER];
 }
 
+/* Who is paused is not complete (BEP 21). */
 static uint32_t swarm_incomplete(const struct swarm_entry *swarm)
 {
-	return swarm->counts[0] + swarm->counts[LIST_IPV6];
+	return swarm->peers_count - swarm_complete(swarm);
 }
 
-static void reply_add(const struct tracker_core *core, uint32_t index, struct announce_reply *reply)
+/* Who is answered. */
+struct asker {
+	uint32_t swarm;
+	bool ipv6;
+	uint32_t slot; /* NONE: not recorded */
+	uint16_t rack; /* PLACE_NOWHERE: not known */
+	uint16_t site;
+	struct draw draw;
+};
+
+static uint32_t list_peers(const struct tracker_core *core, uint32_t list)
 {
-	reply->peers[reply->peers_count] = core->peers[index].address;
-	memcpy(reply->peer_ids[reply->peers_count], core->peers[index].peer_id,
-		sizeof(reply->peer_ids[0]));
-	reply->peers_count++;
+	return list == NONE ? 0 : core->lists[list].peers_count;
 }
 
-/* `wanted` distinct peers of one list, uniformly (Floyd's sampling), but not `except`. */
-static void sample(struct tracker_core *core, uint32_t swarm, uint32_t list, uint32_t except,
-	uint32_t wanted, struct announce_reply *reply)
+static uint32_t asker_list(const struct tracker_core *core, const struct asker *asker,
+	uint32_t kind, enum level level, uint16_t place)
 {
-	uint32_t chosen[ANNOUNCE_PEERS_MAX];
-	uint32_t chosen_count = 0;
-	uint32_t places = core->swarms[swarm].counts[list];
-	uint32_t skip = NONE;
+	return book_list_find(core, asker->swarm, category_of(kind, asker->ipv6), level, place);
+}
 
-	if (except != NONE && core->peers[except].list == list) {
-		skip = core->peers[except].place;
-		places--;
+static void count_kind(const struct tracker_core *core, const struct asker *asker, uint32_t kind,
+	uint32_t places[static CHOICE_PLACES])
+{
+	uint32_t all = core->swarms[asker->swarm].counts[category_of(kind, asker->ipv6)];
+	uint32_t rack = 0;
+
+	if (all == 0)
+		return;
+	if (asker->rack != PLACE_NOWHERE)
+		rack = list_peers(core, asker_list(core, asker, kind, LEVEL_RACK, asker->rack));
+	uint32_t near = list_peers(core, asker_list(core, asker, kind, LEVEL_SITE, asker->site));
+	if (asker->site != PLACE_NOWHERE)
+		near += list_peers(core, asker_list(core, asker, kind, LEVEL_SITE, PLACE_NOWHERE));
+	places[CHOICE_RACK] = rack;
+	places[CHOICE_NEAR] = near - rack;
+	places[CHOICE_OTHER] = all - near;
+}
+
+static void count_all(const struct tracker_core *core, const struct asker *asker, bool fetches,
+	struct choice_counts *there)
+{
+	*there = (struct choice_counts){0};
+	count_kind(core, asker, KIND_LEECHER, there->peers[CHOICE_LEECHER]);
+	if (fetches) {
+		count_kind(core, asker, KIND_SEEDER, there->peers[CHOICE_SEEDER]);
+		count_kind(core, asker, KIND_PAUSED, there->peers[CHOICE_PAUSED]);
 	}
-	wanted = (uint32_t)u64_min(wanted, ANNOUNCE_PEERS_MAX - reply->peers_count);
-	wanted = (uint32_t)u64_min(wanted, places);
-	for (uint32_t bound = places - wanted; bound < places; bound++) {
-		uint32_t place = (uint32_t)rng_below(&core->rng, (uint64_t)bound + 1);
+	if (asker->slot == NONE || (!fetches && kind_of(core, asker->slot) != KIND_LEECHER))
+		return;
+	bool in_rack =
+		asker->rack != PLACE_NOWHERE && chunk_of(core, asker->slot)->place == asker->rack;
 
-		for (uint32_t i = 0; i < chosen_count; i++)
-			if (chosen[i] == place) {
-				place = bound;
-				break;
-			}
-		chosen[chosen_count++] = place;
-		reply_add(core, book_list_at(core, swarm, list, place >= skip ? place + 1 : place),
-			reply);
-	}
+	there->peers[kind_of(core, asker->slot)][in_rack ? CHOICE_RACK : CHOICE_NEAR]--;
 }
 
-static void reply_peers(struct tracker_core *core, uint32_t swarm, uint32_t family, bool seeder,
-	uint32_t except, uint32_t numwant, struct announce_reply *reply)
+/* From the sites that are not the asker's, by how many are there. Returns how many were named. */
+static uint32_t name_others(struct tracker_core *core, const struct asker *asker, uint32_t kind,
+	uint32_t others, uint32_t wanted, struct announce_reply *reply)
 {
-	const uint32_t *counts = core->swarms[swarm].counts;
-	uint32_t leechers = counts[family];
-	uint32_t seeders = seeder ? 0 : counts[family | LIST_SEEDERS];
+	uint32_t named = 0;
 
-	if (numwant == ANNOUNCE_NUMWANT_DEFAULT)
-		numwant = TRACKER_NUMWANT_DEFAULT;
-	numwant = (uint32_t)u64_min(numwant, ANNOUNCE_PEERS_MAX);
-	if (except != NONE && core->peers[except].list == family)
-		leechers--;
-	/* A few seeders so that nobody is cut off from the source; leechers carry the load. */
-	uint32_t share = (uint32_t)u64_min(seeders, u64_div_up(numwant, 4));
-	if (leechers < numwant - share)
-		share = (uint32_t)u64_min(seeders, numwant - leechers);
-	sample(core, swarm, family, except, numwant - share, reply);
-	sample(core, swarm, family | LIST_SEEDERS, except, share, reply);
+	for (uint32_t i = 0; i < core->places.sites_count && named < wanted && others > 0; i++) {
+		uint16_t site = core->places.sites[i];
+
+		if (site == asker->site)
+			continue;
+		uint32_t list = asker_list(core, asker, kind, LEVEL_SITE, site);
+		uint32_t there = list_peers(core, list);
+
+		if (there == 0)
+			continue;
+		named += book_draw(core, &asker->draw, list, LEVEL_SITE, PLACE_NOWHERE,
+			choice_share(&core->rng, wanted - named, there, others), reply);
+		others -= there;
+	}
+	return named;
+}
+
+/* What one place lacks, a nearer one gives. */
+static void name_kind(struct tracker_core *core, const struct asker *asker, uint32_t kind,
+	const uint32_t there[static CHOICE_PLACES], const uint32_t take[static CHOICE_PLACES],
+	struct announce_reply *reply)
+{
+	uint32_t wanted = take[CHOICE_OTHER];
+
+	if (wanted > 0)
+		wanted -= name_others(core, asker, kind, there[CHOICE_OTHER], wanted, reply);
+	wanted += take[CHOICE_NEAR];
+	if (wanted > 0 && asker->site != PLACE_NOWHERE && there[CHOICE_NEAR] > 0) {
+		uint32_t list = asker_list(core, asker, kind, LEVEL_SITE, PLACE_NOWHERE);
+		uint32_t placeless = (uint32_t)u64_min(list_peers(core, list), there[CHOICE_NEAR]);
+
+		wanted -= book_draw(core, &asker->draw, list, LEVEL_SITE, PLACE_NOWHERE,
+			choice_share(&core->rng, wanted, placeless, there[CHOICE_NEAR]), reply);
+	}
+	uint32_t list = asker_list(core, asker, kind, LEVEL_SITE, asker->site);
+
+	if (wanted > 0 && list != NONE)
+		wanted -=
+			book_draw(core, &asker->draw, list, LEVEL_SITE, asker->rack, wanted, reply);
+	wanted += take[CHOICE_RACK];
+	list = asker->rack == PLACE_NOWHERE
+		       ? NONE
+		       : asker_list(core, asker, kind, LEVEL_RACK, asker->rack);
+	if (wanted > 0 && list != NONE)
+		(void)book_draw(core, &asker->draw, list, LEVEL_RACK, PLACE_NOWHERE, wanted, reply);
+}
+
+static void reply_peers(struct tracker_core *core, const struct asker *asker,
+	const struct announce *announce, uint32_t kind, struct announce_reply *reply)
+{
+	struct choice_counts there;
+	struct choice_counts take;
+	uint32_t numwant = announce->numwant == ANNOUNCE_NUMWANT_DEFAULT
+				   ? TRACKER_NUMWANT_DEFAULT
+				   : (uint32_t)u64_min(announce->numwant, ANNOUNCE_PEERS_MAX);
+	struct choice_asker wants = {.fetches = kind == KIND_LEECHER,
+		.far_behind = choice_far_behind(
+			announce->left_bytes, core->swarms[asker->swarm].left_most_bytes),
+		.site_known = asker->site != PLACE_NOWHERE,
+		.numwant = numwant};
+
+	count_all(core, asker, wants.fetches, &there);
+	choice_make(&wants, &there, &core->rng, &take);
+	for (kind = 0; kind < CHOICE_KINDS; kind++)
+		name_kind(core, asker, kind, there.peers[kind], take.peers[kind], reply);
+	memset(reply->peer_ids, 0, reply->peers_count * sizeof(reply->peer_ids[0]));
 }
 
 static void refuse(struct announce_reply *reply, const char *text)
@@ -74,68 +153,116 @@ static void refuse(struct announce_reply *reply, const char *text)
 	memcpy(reply->failure, text, u64_min(strlen(text) + 1, sizeof(reply->failure) - 1));
 }
 
-/* Updates what is known of the announcer. Returns its index, or NONE when it is not recorded. */
-static uint32_t record(struct tracker_core *core, uint64_t now_s, uint32_t swarm,
-	const struct announce *announce, const struct peer_address *address, uint32_t list,
-	struct announce_reply *reply)
+static uint32_t announce_kind(const struct announce *announce)
 {
-	uint32_t index = book_peer_find(core, swarm, address);
-	bool was_seeder = index != NONE && (core->peers[index].list & LIST_SEEDERS) != 0;
-
-	if (announce->event == ANNOUNCE_STOPPED) {
-		if (index != NONE)
-			book_peer_remove(core, index);
-		return NONE;
-	}
-	if (announce->port == 0)
-		return NONE;
-	if (index == NONE) {
-		index = book_peer_add(core, now_s, swarm, list, address);
-		if (index == NONE) {
-			refuse(reply, "the tracker is full");
-			return NONE;
-		}
-	} else {
-		book_peer_renew(core, now_s, index, list);
-	}
-	memcpy(core->peers[index].peer_id, announce->peer_id, sizeof(announce->peer_id));
-	if (announce->event == ANNOUNCE_COMPLETED && (list & LIST_SEEDERS) != 0 && !was_seeder)
-		core->swarms[swarm].completed_count++;
-	return index;
+	if (announce->event == ANNOUNCE_STOPPED)
+		return KIND_STOPPED;
+	if (announce->left_bytes == 0)
+		return KIND_SEEDER;
+	return announce->paused ? KIND_PAUSED : KIND_LEECHER;
 }
 
-void tracker_core_announce(struct tracker_core *core, uint64_t now_s,
+static void stop(struct tracker_core *core, uint64_t now_ms, uint32_t swarm,
+	const struct peer_address *address)
+{
+	uint32_t slot = book_peer_find(core, swarm, address);
+
+	if (!core->settings.replicated) {
+		if (slot != NONE)
+			book_peer_remove(core, slot);
+		return;
+	}
+	/* Even if it is not known here: another member may know it. */
+	if (slot != NONE)
+		(void)book_peer_renew(core, slot, KIND_STOPPED, PLACE_NOWHERE, (uint32_t)now_ms);
+	else
+		(void)book_peer_add(
+			core, swarm, address, KIND_STOPPED, PLACE_NOWHERE, (uint32_t)now_ms);
+	book_changed(core, swarm, address);
+}
+
+/* Updates what is known of the announcer. Returns its slot, or NONE when there is no room. */
+static uint32_t renew(struct tracker_core *core, uint64_t now_ms, uint32_t swarm,
+	const struct announce *announce, const struct peer_address *address, uint16_t place)
+{
+	uint32_t slot = book_peer_find(core, swarm, address);
+	uint32_t kind = announce_kind(announce);
+	bool was_seeder = slot != NONE && kind_of(core, slot) == KIND_SEEDER;
+
+	slot = slot == NONE ? book_peer_add(core, swarm, address, kind, place, (uint32_t)now_ms)
+			    : book_peer_renew(core, slot, kind, place, (uint32_t)now_ms);
+	if (slot == NONE)
+		return NONE;
+	struct swarm_entry *entry = &core->swarms[swarm];
+
+	if (announce->event == ANNOUNCE_COMPLETED && kind == KIND_SEEDER && !was_seeder)
+		entry->completed_count++;
+	if (announce->left_bytes != UINT64_MAX)
+		entry->left_most_bytes = u64_max(entry->left_most_bytes, announce->left_bytes);
+	book_changed(core, swarm, address);
+	return slot;
+}
+
+/* With a place that is held. */
+static void answer(struct tracker_core *core, uint64_t now_ms, const struct announce *announce,
+	const struct peer_address *address, uint16_t place, struct announce_reply *reply)
+{
+	uint32_t kind = announce_kind(announce);
+	bool recorded = announce->port != 0 && kind != KIND_STOPPED;
+	struct asker asker = {.swarm = book_swarm_find(core, announce->infohash),
+		.ipv6 = !peer_address_is4(address),
+		.slot = NONE,
+		.rack = core->places.entries[place].rack[0] != '\0' ? place : PLACE_NOWHERE,
+		.site = site_of(core, place)};
+
+	if (asker.swarm == NONE && recorded) {
+		asker.swarm = book_swarm_find_or_add(core, announce->infohash);
+		if (asker.swarm == NONE) {
+			refuse(reply, "the tracker has no room for another swarm");
+			return;
+		}
+	}
+	if (recorded) {
+		asker.slot = renew(core, now_ms, asker.swarm, announce, address, place);
+		if (asker.slot == NONE) {
+			refuse(reply, "the tracker is full");
+			return;
+		}
+	}
+	reply->interval_s = tracker_core_interval_s(core);
+	reply->min_interval_s = (uint32_t)u64_div_up(reply->interval_s, 2);
+	if (asker.swarm == NONE)
+		return;
+	if (kind == KIND_STOPPED && announce->port != 0)
+		stop(core, now_ms, asker.swarm, address);
+	reply->seeders_count = swarm_complete(&core->swarms[asker.swarm]);
+	reply->leechers_count = swarm_incomplete(&core->swarms[asker.swarm]);
+	if (kind == KIND_STOPPED)
+		return;
+	asker.draw = (struct draw){
+		.except = asker.slot, .now_ms = now_ms, .silent_ms = book_silent_ms(core)};
+	reply_peers(core, &asker, announce, kind, reply);
+}
+
+void tracker_core_announce(struct tracker_core *core, uint64_t now_ms,
 	const struct announce *announce, const uint8_t ip[16], struct announce_reply *reply)
 {
 	struct peer_address address = {.port = announce->port};
-	bool seeder = announce->left_bytes == 0;
 
 	memset(reply, 0, offsetof(struct announce_reply, peers));
 	reply->peers_count = 0;
-	tracker_core_expire(core, now_s);
+	tracker_core_expire(core, now_ms);
 	memcpy(address.ip, ip, sizeof(address.ip));
-	uint32_t family = peer_address_is4(&address) ? 0 : LIST_IPV6;
 	uint32_t swarm = book_swarm_find(core, announce->infohash);
 
 	if (core->settings.allow_only && (swarm == NONE || !core->swarms[swarm].pinned)) {
 		refuse(reply, "this infohash is not served here");
 		return;
 	}
-	swarm = book_swarm_find_or_add(core, announce->infohash);
-	if (swarm == NONE) {
-		refuse(reply, "the tracker has no room for another swarm");
-		return;
-	}
-	uint32_t self = record(core, now_s, swarm, announce, &address,
-		family | (seeder ? LIST_SEEDERS : 0), reply);
-	if (reply->failure[0] != '\0')
-		return;
-	reply->interval_s = tracker_core_interval_s(core);
-	reply->min_interval_s = (uint32_t)u64_div_up(reply->interval_s, 2);
-	reply->seeders_count = swarm_complete(&core->swarms[swarm]);
-	reply->leechers_count = swarm_incomplete(&core->swarms[swarm]);
-	if (announce->event != ANNOUNCE_STOPPED)
-		reply_peers(core, swarm, family, seeder, self, announce->numwant, reply);
+	uint16_t place = places_find(&core->places, ip, announce->site, announce->rack);
+
+	answer(core, now_ms, announce, &address, place, reply);
+	places_release(&core->places, place);
 }
 
 static void scrape_fill(const struct swarm_entry *swarm, struct scrape_entry *entry)
@@ -146,10 +273,10 @@ static void scrape_fill(const struct swarm_entry *swarm, struct scrape_entry *en
 	entry->leechers_count = swarm_incomplete(swarm);
 }
 
-bool tracker_core_scrape(struct tracker_core *core, uint64_t now_s,
+bool tracker_core_scrape(struct tracker_core *core, uint64_t now_ms,
 	const uint8_t infohash[SHA1_BYTES], struct scrape_entry *entry)
 {
-	tracker_core_expire(core, now_s);
+	tracker_core_expire(core, now_ms);
 	uint32_t swarm = book_swarm_find(core, infohash);
 
 	*entry = (struct scrape_entry){0};
@@ -159,13 +286,13 @@ bool tracker_core_scrape(struct tracker_core *core, uint64_t now_s,
 	return !core->settings.allow_only || (swarm != NONE && core->swarms[swarm].pinned);
 }
 
-size_t tracker_core_scrape_all(
-	struct tracker_core *core, uint64_t now_s, struct scrape_entry *entries, size_t entries_max)
+size_t tracker_core_scrape_all(struct tracker_core *core, uint64_t now_ms,
+	struct scrape_entry *entries, size_t entries_max)
 {
 	size_t count = 0;
 
-	tracker_core_expire(core, now_s);
-	for (uint32_t i = 0; i < core->settings.swarms_max && count < entries_max; i++)
+	tracker_core_expire(core, now_ms);
+	for (uint32_t i = 0; i < core->swarms_fresh && count < entries_max; i++)
 		if (core->swarms[i].used)
 			scrape_fill(&core->swarms[i], &entries[count++]);
 	return count;

@@ -1,35 +1,49 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The tracker without sockets: who is in which swarm, and which of them to hand out. Pure; memory
- * is given at creation and never grows; time is an argument in seconds that must not go backwards.
+ * is given at creation and never grows; time is an argument in milliseconds that must not go
+ * backwards.
  *
  * A swarm is one infohash, never merged with another. A peer is one (swarm, IP, port). IPv4 and
  * IPv6 peers are kept apart: an announce is answered with peers of its own family. A peer that has
- * not announced for twice the interval and some slack is forgotten.
+ * not announced for twice the interval and some slack is forgotten: at once for who asks for peers,
+ * within TRACKER_SWEEP_MS for who asks for numbers.
+ *
+ * Trackers that answer for each other (`replicated`) tell each other records: what one's announces
+ * changed is drained by tracker_core_next_change, and goes into the others by tracker_core_record.
+ * The youngest record of a peer wins. `stopped` leaves a tombstone for as long as a silent peer
+ * would stay: whatever is older than it has expired everywhere by then.
  */
 #ifndef TRACKER_TRACKER_CORE_H
 #define TRACKER_TRACKER_CORE_H
 
 #include "wire/http_tracker.h"
+#include "wire/peer_wire.h"
 
 #define TRACKER_INTERVAL_S_DEFAULT 5
 #define TRACKER_INTERVAL_S_MAX	   1800
 #define TRACKER_EXPIRY_SLACK_S	   15
+#define TRACKER_SWEEP_MS	   1000
 /* Announces of one peer are one per interval, so the interval grows with the number of peers. */
 #define TRACKER_PEERS_PER_INTERVAL_S 20000
 #define TRACKER_NUMWANT_DEFAULT	     50
 
 struct tracker_core_settings {
-	uint32_t swarms_max; /* at least 1 */
-	uint32_t peers_max;  /* at least 1 */
-	uint32_t interval_s; /* smallest announce interval; at least 1 */
-	bool allow_only;     /* only infohashes given to tracker_core_allow */
-	uint64_t seed;	     /* of sampling, and of the hash tables: unpredictable to peers */
+	uint32_t swarms_max;	/* at least 1 */
+	uint32_t peers_max;	/* at least 1; of both families together */
+	uint32_t interval_s;	/* smallest announce interval; at least 1 */
+	uint32_t places_max;	/* racks and sites that have names; 0: 1,024; at most 65,534 */
+	uint32_t addresses_max; /* for tracker_core_place_address; 0: none */
+	uint32_t subnets_max;	/* for tracker_core_place_subnet; 0: none */
+	bool allow_only;	/* only infohashes given to tracker_core_allow */
+	bool replicated;	/* keeps changes for next_change, and tombstones */
+	uint64_t seed;		/* of choices, and of the hash tables: unpredictable to peers */
 };
 
 struct tracker_core;
 
-/* How much memory tracker_core_create needs, aligned as malloc does. 0 when it would overflow. */
+/* How much memory tracker_core_create needs, aligned as malloc does. 0 when it would overflow. It
+ * is enough for peers_max peers of IPv6; what IPv4 leaves unused is never touched. */
 size_t tracker_core_bytes(const struct tracker_core_settings *settings);
 struct tracker_core *tracker_core_create(
 	const struct tracker_core_settings *settings, void *memory, size_t memory_bytes);
@@ -39,22 +53,62 @@ struct tracker_core *tracker_core_create(
 MUST_USE bool tracker_core_allow(struct tracker_core *core, const uint8_t infohash[SHA1_BYTES]);
 void tracker_core_disallow(struct tracker_core *core, const uint8_t infohash[SHA1_BYTES]);
 
+/* Where peers stand, as the operator says; counts from their next announce on. An address that was
+ * placed is believed more than its announces, a subnet less. prefix_bits: of an IPv4 address at
+ * most 32. Names "" and "" take back what was said. False when there is no room. */
+MUST_USE bool tracker_core_place_address(
+	struct tracker_core *core, const uint8_t ip[16], const char *site, const char *rack);
+MUST_USE bool tracker_core_place_subnet(struct tracker_core *core, const uint8_t ip[16],
+	uint32_t prefix_bits, const char *site, const char *rack);
+void tracker_core_forget_subnets(struct tracker_core *core);
+
 /* Records the announce of a peer at `ip` (IPv4 as ::ffff:a.b.c.d; the announce's port is used) and
- * fills the reply: counts of both families, peers of the announcer's. A leecher gets leechers and,
- * for up to a quarter (more when leechers are few), seeders; a seeder gets leechers. Port 0 is
- * answered, not recorded. On refusal reply->failure is set. */
-void tracker_core_announce(struct tracker_core *core, uint64_t now_s,
+ * fills the reply: counts of both families, peers of the announcer's, chosen as choice_core.h says.
+ * peer_ids are zeros: they are not kept. Port 0 is answered, not recorded. On refusal
+ * reply->failure is set. */
+void tracker_core_announce(struct tracker_core *core, uint64_t now_ms,
 	const struct announce *announce, const uint8_t ip[16], struct announce_reply *reply);
 
 /* Entry for one infohash (zeros when unknown); false when it is not allowed. */
-MUST_USE bool tracker_core_scrape(struct tracker_core *core, uint64_t now_s,
+MUST_USE bool tracker_core_scrape(struct tracker_core *core, uint64_t now_ms,
 	const uint8_t infohash[SHA1_BYTES], struct scrape_entry *entry);
 /* All swarms, at most entries_max; returns how many. */
-size_t tracker_core_scrape_all(struct tracker_core *core, uint64_t now_s,
+size_t tracker_core_scrape_all(struct tracker_core *core, uint64_t now_ms,
 	struct scrape_entry *entries, size_t entries_max);
 
-/* Forgets peers that did not announce in time (announce and scrape do it too). */
-void tracker_core_expire(struct tracker_core *core, uint64_t now_s);
+/* Forgets peers that did not announce in time, once in TRACKER_SWEEP_MS (announce and scrape do it
+ * too). */
+void tracker_core_expire(struct tracker_core *core, uint64_t now_ms);
+
+/* One peer of one swarm as trackers tell each other. */
+struct tracker_record {
+	uint8_t infohash[SHA1_BYTES];
+	struct peer_address address; /* port not 0 */
+	uint32_t age_ms;	     /* since it announced */
+	bool seeder;
+	bool paused;
+	bool stopped; /* a tombstone */
+	char site[PEER_PLACE_MAX + 1];
+	char rack[PEER_PLACE_MAX + 1];
+};
+
+/* Takes one from another member, unless what is known is as young. Older ones than a peer lives,
+ * ones without a port, ones that are not allowed, and ones for which there is no room are dropped.
+ * It is no change of ours: next_change does not return it. */
+void tracker_core_record(
+	struct tracker_core *core, uint64_t now_ms, const struct tracker_record *record);
+/* What local announces changed or renewed, oldest first, each as it is now; false: nothing more. A
+ * peer that has announced twice since may come twice. */
+MUST_USE bool tracker_core_next_change(
+	struct tracker_core *core, uint64_t now_ms, struct tracker_record *record);
+/* Changes that next_change will not return, because nobody drained in time: it only grows. Who sees
+ * it grow should walk. */
+uint64_t tracker_core_changes_lost(const struct tracker_core *core);
+/* Everything there is, tombstones too: *cursor is 0 at first; false at the end. What is there from
+ * the first call to the last comes once at least, whatever changes in between; twice is possible.
+ */
+MUST_USE bool tracker_core_walk(struct tracker_core *core, uint64_t now_ms, uint64_t *cursor,
+	struct tracker_record *record);
 
 /* The interval that an announce would be told now. */
 uint32_t tracker_core_interval_s(const struct tracker_core *core);

@@ -47,9 +47,8 @@ struct tracker {
 	size_t body_bytes_max;
 };
 
-/* Microseconds and seconds of CLOCK_MONOTONIC. */
+/* Microseconds of CLOCK_MONOTONIC. */
 uint64_t tracker_now_us(void);
-uint64_t tracker_now_s(void);
 
 /* Address as the core knows it: IPv4 mapped into IPv6. False for other families. */
 MUST_USE bool tracker_peer_ip(const struct sockaddr_storage *address, uint8_t ip[static 16]);

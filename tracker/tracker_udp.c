@@ -76,7 +76,7 @@ static void udp_announce(struct tracker *tracker, uint64_t now_us, const uint8_t
 	struct udp_tracker_reply *reply = &tracker->udp_reply;
 	const struct announce *announce = &tracker->udp_request.announce;
 
-	tracker_core_announce(tracker->core, now_us / 1000000, announce, ip, &reply->announce);
+	tracker_core_announce(tracker->core, now_us / 1000, announce, ip, &reply->announce);
 	tracker_count_announce(
 		tracker, announce, &reply->announce, &tracker->statistics.announces_udp);
 	if (reply->announce.failure[0] != '\0')
@@ -92,8 +92,8 @@ static void udp_scrape(struct tracker *tracker, uint64_t now_us)
 	reply->entries_count = request->hashes_count;
 	for (uint32_t i = 0; i < request->hashes_count; i++)
 		/* What is not allowed has zeros: entries are known by their place only. */
-		if (!tracker_core_scrape(tracker->core, now_us / 1000000, request->hashes[i],
-			    &reply->entries[i]))
+		if (!tracker_core_scrape(
+			    tracker->core, now_us / 1000, request->hashes[i], &reply->entries[i]))
 			tracker->statistics.refused_swarm++;
 }
 
