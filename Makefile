@@ -30,7 +30,7 @@ BASE_C     := $(wildcard lib/*.c wire/*.c swarm/*.c runtime/*.c)
 SWARMBOOT_C := $(filter-out $(AGENT_C) $(SIM_C),$(ALL_C))
 # Pure: no system calls, no state (scripts/check-pure). In mixed rooms the suffix _core.c says so.
 PURE_C     := lib/bytes.c lib/bitset.c lib/rng.c lib/heap.c lib/error.c lib/siphash.c $(wildcard wire/*.c swarm/*.c \
-                tracker/*_core.c initramfs/*_core.c server/*_core.c)
+                runtime/*_core.c tracker/*_core.c initramfs/*_core.c server/*_core.c)
 
 object = $(patsubst %.c,$(BUILD)/%.o,$(1))
 # Everything that is not a program's main file, for tests to link against.

@@ -41,6 +41,14 @@ static enum parse_result parse(
 			"reach that rate only after so long"},
 		{"memory", OPTION_SIZE, &options->run.memory_bytes, "SIZE",
 			"of the whole process (default 64MiB)"},
+		{"no-pex", OPTION_FLAG, &options->run.no_pex, NULL,
+			"neither tell peers of each other nor listen to what they tell"},
+		{"lsd", OPTION_FLAG, &options->run.lsd, NULL,
+			"find peers on the network segment, too (default: only without tracker and "
+			"peer)"},
+		{"no-lsd", OPTION_FLAG, &options->run.no_lsd, NULL, "do not, in any case"},
+		{"lsd-hops", OPTION_COUNT, &options->run.lsd_hops, "N",
+			"find them beyond N - 1 routers that pass multicast on (default 1)"},
 		{"compress", OPTION_TEXT, &options->compress, "auto|always|off",
 			"blocks between our own nodes (default auto: where that is faster)"},
 		{"rack", OPTION_TEXT, &options->run.rack, "NAME",
@@ -76,7 +84,8 @@ static bool check_options(struct seed_options *options, struct failure *failure)
 	if (options->progress != NULL && strcmp(options->progress, "json") != 0)
 		return failure_set(failure, ERROR_USAGE, "--progress knows only \"json\"");
 	options->run.json = options->progress != NULL;
-	if (!transfer_run_frames(options->compress, &options->run.frames, failure))
+	if (!transfer_run_frames(options->compress, &options->run.frames, failure) ||
+		!transfer_run_discovery_check(&options->run, failure))
 		return false;
 	return address_parse(options->listen != NULL ? options->listen : ":0", &options->run.listen,
 		&options->run.listen_bytes, failure);

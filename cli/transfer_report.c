@@ -64,6 +64,12 @@ void transfer_report_status(const char *event, const struct metainfo *metainfo,
 	set_count(object, "peers", swarm->peers_count);
 	set_count(object, "seeds", swarm->seeds_count);
 	set_count(object, "peers_banned", swarm->banned_count);
+	set_count(object, "addresses", swarm->known_addresses_count);
+	set_count(object, "addresses_from_trackers", swarm->learnt_count[SWARM_SOURCE_TRACKER]);
+	set_count(object, "addresses_from_themselves", swarm->learnt_count[SWARM_SOURCE_ITSELF]);
+	set_count(object, "addresses_from_lsd", swarm->learnt_count[SWARM_SOURCE_LOCAL]);
+	set_count(object, "addresses_from_dht", swarm->learnt_count[SWARM_SOURCE_DHT]);
+	set_count(object, "addresses_from_pex", swarm->learnt_count[SWARM_SOURCE_PEX]);
 	set_count(object, "rate", status->rate_received_bytes_per_s);
 	set_count(object, "rate_sent", status->rate_sent_bytes_per_s);
 	json_object_set_new(object, "eta_s",

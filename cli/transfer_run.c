@@ -16,6 +16,7 @@
 
 #define REPORT_INTERVAL_US 1000000
 #define SHOW_INTERVAL_US   250000
+#define LSD_HOPS_MAX	   32
 
 struct foreground {
 	const struct transfer_run *run;
@@ -205,6 +206,24 @@ bool transfer_run_frames(const char *text, enum frames_mode *mode, struct failur
 	return failure_set(failure, ERROR_USAGE, "--compress takes auto, always or off");
 }
 
+bool transfer_run_discovery_check(const struct transfer_run *run, struct failure *failure)
+{
+	if (run->lsd && run->no_lsd)
+		return failure_set(failure, ERROR_USAGE, "--lsd and --no-lsd exclude each other");
+	if (run->lsd_hops > LSD_HOPS_MAX)
+		return failure_set(
+			failure, ERROR_USAGE, "--lsd-hops: 1 to %d are wanted", LSD_HOPS_MAX);
+	return true;
+}
+
+/* Nobody is called in a network that was not asked for, unless there is no other way. */
+static bool wants_lsd(const struct transfer_run *run)
+{
+	bool trackers = run->trackers.count > 0 || run->metainfo->trackers_count > 0;
+
+	return run->lsd || (!run->no_lsd && !trackers && run->peers.count == 0);
+}
+
 static bool start(struct foreground *foreground, struct failure *failure)
 {
 	const struct transfer_run *run = foreground->run;
@@ -212,7 +231,8 @@ static bool start(struct foreground *foreground, struct failure *failure)
 	struct tracker_url trackers[METAINFO_TRACKERS_MAX] = {0};
 	struct session_settings session = {.listen = run->listen,
 		.listen_bytes = run->listen_bytes,
-		.memory_bytes = run->memory_bytes};
+		.memory_bytes = run->memory_bytes,
+		.lsd_hops = (uint32_t)run->lsd_hops};
 	struct transfer_settings transfer = {
 		.metainfo = run->metainfo,
 		.device = run->device,
@@ -228,6 +248,8 @@ static bool start(struct foreground *foreground, struct failure *failure)
 		.memory_bytes = run->memory_bytes,
 		.memory_taken_bytes = run->holdback != NULL ? 2 * HOLDBACK_BYTES : 0,
 		.frames = run->frames,
+		.pex = !run->no_pex,
+		.lsd = wants_lsd(run),
 		.seed_of_choices = run->seed_of_choices,
 		.on_event = on_event,
 		.context = foreground,

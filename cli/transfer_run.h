@@ -24,6 +24,10 @@ struct transfer_run {
 	bool json;
 	bool verbose;
 	enum frames_mode frames;
+	bool no_pex;
+	bool lsd; /* wanted, or not; neither: only without a tracker */
+	bool no_lsd;
+	uint64_t lsd_hops;
 	const char *rack; /* NULL: in none */
 	const char *site;
 	uint64_t memory_bytes;
@@ -35,6 +39,9 @@ struct transfer_run {
 /* What --compress says; NULL is auto. */
 MUST_USE bool transfer_run_frames(
 	const char *text, enum frames_mode *mode, struct failure *failure);
+
+/* What it says of finding peers makes sense. */
+MUST_USE bool transfer_run_discovery_check(const struct transfer_run *run, struct failure *failure);
 
 /* Runs until complete (without stay), failed or told to stop. Returns the exit status. */
 MUST_USE int transfer_run(struct transfer_run *run);

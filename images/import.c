@@ -147,7 +147,8 @@ static size_t describe(const struct import_request *request, const struct conten
 		.pieces_sha256 = image_hasher_sha256(content->hasher),
 		.sector_bytes = result->sector_bytes,
 		.created_unix_s = (uint64_t)time(NULL),
-		.generation = 1};
+		.generation = 1,
+		.is_private = request->is_private};
 	size_t capacity = metainfo_bytes_max(result->pieces_count);
 
 	if (result->pieces_count == 1)

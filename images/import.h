@@ -15,6 +15,7 @@ struct import_request {
 	uint32_t sector_bytes; /* 512 or 4096; 0: what the image's GPT says, else 512 */
 	const struct tracker_url *trackers;
 	uint32_t trackers_count;
+	bool is_private; /* peers come from the trackers alone (BEP 27) */
 	/* Called now and then with bytes of the file that were read and how many there are. May be
 	 * NULL. */
 	void (*progress)(void *context, uint64_t done_bytes, uint64_t total_bytes);

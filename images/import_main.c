@@ -18,6 +18,7 @@ struct import_options {
 	struct option_texts trackers;
 	bool json;
 	bool quiet;
+	bool is_private;
 };
 
 static bool trackers_read(const struct option_texts *texts, struct tracker_url *trackers,
@@ -92,6 +93,7 @@ static bool run(const struct import_options *options, const char *file, struct p
 		.name = options->name,
 		.piece_bytes = (uint32_t)options->piece_bytes,
 		.sector_bytes = (uint32_t)options->sector_bytes,
+		.is_private = options->is_private,
 		.progress = image_progress,
 		.progress_context = progress,
 		.stop = image_stop_on_signals()};
@@ -145,6 +147,9 @@ int image_import_main(int argc, char **argv)
 			"table says, else 512)"},
 		{"tracker", OPTION_TEXTS, &options.trackers, "URL",
 			"tracker to put into the metainfo; may be repeated"},
+		{"private", OPTION_FLAG, &options.is_private, NULL,
+			"peers come from its trackers alone: no peer exchange, local discovery or "
+			"DHT"},
 		{"out", OPTION_TEXT, &options.out, "FILE",
 			"no store: write only a metainfo for FILE as it lies"},
 		{"key", OPTION_TEXT, &options.key, "KEYFILE",

@@ -60,15 +60,16 @@ static json_t *image_json(const struct image_store *store, const struct image *i
 	hex_write(infohash, metainfo_swarm_hash(metainfo), SHA1_BYTES);
 	hex_write(root, metainfo->sha256_root, SHA256_BYTES);
 	json_t *json = json_pack(
-		"{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s}", "name",
+		"{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:s, s:s}", "name",
 		image->name, "infohash", infohash, "sha256_root", root, "length_bytes",
 		(json_int_t)metainfo->length_bytes, "stored_bytes", (json_int_t)stored_bytes(image),
 		"piece_bytes", (json_int_t)metainfo->piece_bytes, "pieces_count",
 		(json_int_t)metainfo->pieces_count, "sector_bytes",
 		(json_int_t)metainfo->sector_bytes, "created_unix_s",
 		(json_int_t)metainfo->created_unix_s, "zero_pieces", (json_int_t)share.zero_pieces,
-		"duplicate_pieces", (json_int_t)share.duplicate_pieces, "signature",
-		is_signed ? "ok" : error_name(failure.error), "disk", image->disk_path);
+		"duplicate_pieces", (json_int_t)share.duplicate_pieces, "private",
+		metainfo->is_private, "signature", is_signed ? "ok" : error_name(failure.error),
+		"disk", image->disk_path);
 	json_t *keys = json_array();
 	for (uint32_t i = 0; json != NULL && i < metainfo->signatures_count; i++) {
 		hex_write(root, metainfo->signatures[i].key, ED25519_KEY_BYTES);
@@ -192,6 +193,8 @@ static bool show_image(
 		(unsigned)(share.zero_bytes * 100 / metainfo->length_bytes));
 	printf("duplicate   %u pieces, %u %% of the image\n", share.duplicate_pieces,
 		(unsigned)(share.duplicate_bytes * 100 / metainfo->length_bytes));
+	if (metainfo->is_private)
+		printf("private     peers come from its trackers alone\n");
 	show_signatures(store, image);
 	for (uint32_t i = 0; i < metainfo->trackers_count; i++)
 		printf("tracker     %s\n", metainfo->trackers[i].url);

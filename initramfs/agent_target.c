@@ -225,6 +225,8 @@ static bool start(struct agent *agent, struct failure *failure)
 			.ramp_s = agent->plan.ramp_s},
 		.memory_bytes = memory_bytes(agent),
 		.memory_taken_bytes = 2 * HOLDBACK_BYTES,
+		.pex = true,
+		.lsd = true,
 		.rack = agent->plan.rack,
 		.site = agent->plan.site,
 		.on_event = on_transfer,

@@ -131,6 +131,7 @@ struct session *session_create(const struct session_settings *settings, struct f
 		settings->disk_threads > 0 ? settings->disk_threads : DISK_THREADS_DEFAULT;
 
 	session->base = settings->base;
+	session->lsd_hops = settings->lsd_hops;
 	session->listen_descriptor =
 		socket_listen(&settings->listen, settings->listen_bytes, &session->port, failure);
 	if (session->listen_descriptor < 0)
@@ -171,6 +172,7 @@ struct session *session_destroy(struct session *session)
 		return NULL;
 	while (session->transfers != NULL)
 		transfer_destroy(session->transfers);
+	session->lsd = lsd_close(session->lsd);
 	while (session->greeting_count > 0)
 		connection_close(session->greeting[--session->greeting_count]);
 	if (session->connections.base != NULL)

@@ -26,6 +26,7 @@ struct session_settings {
 	uint32_t hash_threads; /* 0: one per core, at most 4 */
 	uint32_t disk_threads; /* 0: 4 */
 	uint64_t memory_bytes; /* of the process (runtime/budget.h); 0: the default */
+	uint32_t lsd_hops;     /* how far local discovery reaches; 0: the segment */
 };
 
 MUST_USE struct session *session_create(
@@ -69,7 +70,10 @@ struct transfer_settings {
 	uint64_t memory_bytes;	     /* of the process (runtime/budget.h); 0: the default */
 	uint64_t memory_taken_bytes; /* of it, what the caller has used already */
 	enum frames_mode frames;     /* compressed blocks */
-	const char *rack;	     /* copied; NULL or "": in none (peer_place_valid) */
+	/* Other ways to find peers than trackers and `peers`. Private images use none. */
+	bool pex;	  /* peers tell each other (BEP 11) */
+	bool lsd;	  /* local service discovery (BEP 14) */
+	const char *rack; /* copied; NULL or "": in none (peer_place_valid) */
 	const char *site;
 	uint64_t seed_of_choices; /* 0: random */
 	void (*on_event)(void *context, const struct transfer_event *event);

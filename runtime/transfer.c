@@ -267,6 +267,7 @@ static bool make_swarm(struct transfer *transfer, const struct transfer_settings
 		.leaves = metainfo->pieces_sha256 != NULL,
 		.all_durable = settings->seed,
 		.frames = transfer_frames_on(transfer),
+		.pex = settings->pex && !metainfo->is_private,
 		.listen_port = transfer->session->port,
 		.trackers_count = transfer->trackers_count,
 		.tracker_tiers = tiers,
@@ -390,6 +391,7 @@ struct transfer *transfer_start(
 	for (uint32_t i = 0; i < settings->peers_count; i++)
 		transfer_input(transfer, &(struct swarm_input){.kind = SWARM_IN_ADDRESS,
 						 .address = settings->peers[i]});
+	transfer_near_open(transfer, settings);
 	on_sample(-1, 0, transfer);
 	if (!settings->seed)
 		assess_start(transfer);
@@ -441,6 +443,7 @@ void transfer_stop(struct transfer *transfer)
 	atomic_store(&transfer->cancelled, true);
 	transfer->assessment.running = false;
 	transfer->readback.running = false;
+	transfer_near_close(transfer);
 	transfer_input(transfer, &(struct swarm_input){.kind = SWARM_IN_STOP});
 	if (tracker_client_pending_count(transfer->trackers) == 0)
 		wait = (struct timeval){0};
@@ -461,6 +464,7 @@ struct transfer *transfer_destroy(struct transfer *transfer)
 	atomic_store(&transfer->cancelled, true);
 	assess_close(transfer);
 	readback_close(transfer);
+	transfer_near_close(transfer);
 	transfer->trackers = tracker_client_destroy(transfer->trackers);
 	transfer->closing = true;
 	transfer_close_peers(transfer);

@@ -13,6 +13,7 @@
 
 #include "runtime/budget.h"
 #include "runtime/connection.h"
+#include "runtime/lsd.h"
 #include "runtime/piece_check.h"
 #include "runtime/session.h"
 #include "runtime/socket.h"
@@ -35,6 +36,8 @@ struct session {
 	struct event *accept_again_event;
 	uint32_t greeting_count;	 /* accepted, whose handshake has not come */
 	struct connection *greeting[64]; /* the oldest first */
+	uint32_t lsd_hops;
+	struct lsd *lsd; /* NULL until a transfer wants it */
 	struct transfer *transfers;
 };
 
@@ -124,6 +127,7 @@ struct transfer {
 	struct leaves *leaves;
 	struct event *leaves_event;
 
+	struct lsd_member *lsd; /* NULL: without local discovery */
 	struct tracker_client *trackers;
 	uint32_t trackers_count;
 	char tracker_text[128];
@@ -179,6 +183,10 @@ void readback_close(struct transfer *transfer);
 void leaves_open(struct transfer *transfer);
 void leaves_close(struct transfer *transfer);
 void leaves_apply(struct transfer *transfer, const struct swarm_effect *effect);
+
+/* transfer_near.c: other ways to find peers than trackers. */
+void transfer_near_open(struct transfer *transfer, const struct transfer_settings *settings);
+void transfer_near_close(struct transfer *transfer);
 
 /* transfer_announce.c */
 void transfer_trackers_open(

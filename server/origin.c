@@ -157,6 +157,8 @@ static bool origin_start(struct origin *origin, struct failure *failure)
 		.rates = origins->settings.rates,
 		.trackers = origins->trackers,
 		.trackers_count = origins->settings.trackers_count,
+		.pex = true,
+		.lsd = true,
 		.rack = origins->settings.rack,
 		.site = origins->settings.site,
 		.on_event = on_transfer,

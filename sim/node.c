@@ -231,6 +231,7 @@ void sim_node_create_engine(struct sim_node *node)
 		.piece_hash_bytes = SIM_HASH_BYTES,
 		.zero_pieces = &world->image.zero_pieces,
 		.leaves = !node->traits.no_leaves,
+		.pex = !node->traits.no_pex,
 		.origin = node->traits.origin,
 		.all_durable = node->traits.origin,
 		.listen_port = LISTEN_PORT,

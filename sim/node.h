@@ -49,8 +49,11 @@ struct sim_node_traits {
 	bool holds_image; /* the disk holds the image */
 	bool read_back;	  /* before the commit, as the agent does */
 	bool no_leaves;	  /* speaks without leaf layers, like a foreign client */
+	bool no_pex;	  /* neither tells of peers nor listens (BEP 11) */
 	bool reassess;	  /* even a blank disk is assessed piece by piece */
 	enum sim_expect expect;
+	const struct sim_node
+		*knows; /* is told of it at each boot, as by local discovery; or NULL */
 };
 
 /* One connection as the engine numbers it. */

@@ -161,6 +161,10 @@ void sim_node_boot(struct sim_node *node)
 		return;
 	sim_node_create_engine(node);
 	sim_node_input(node, &start);
+	if (node->traits.knows != NULL)
+		sim_node_input(node, &(struct swarm_input){.kind = SWARM_IN_ADDRESS,
+					     .source = SWARM_SOURCE_LOCAL,
+					     .address = node->traits.knows->address});
 	if (node->traits.origin)
 		return;
 	if (node->boots_count == 1 && !node->traits.reassess && !node->traits.holds_image)

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "wire/peer_pex.h"
 #include "wire/peer_roster.h"
 
 #define SAY_EVERY_NS	(50 * NS_PER_MS) /* garbage, greed and claims */
@@ -158,7 +159,8 @@ bool sim_bad_is_member(const struct sim_node *node)
 bool sim_bad_speaks_extensions(const struct sim_node *node)
 {
 	return sim_bad_script(node)->kind == SIM_PEER_FRAME_LIAR ||
-	       sim_bad_script(node)->kind == SIM_PEER_LEAVES_LIAR || sim_bad_is_member(node);
+	       sim_bad_script(node)->kind == SIM_PEER_LEAVES_LIAR ||
+	       sim_bad_script(node)->kind == SIM_PEER_GOSSIP || sim_bad_is_member(node);
 }
 
 /* One of ours, as it says. */
@@ -210,6 +212,25 @@ static void say_claims(struct sim_node *node, uint32_t slot)
 		sim_bad_say_extended(node, slot);
 }
 
+/* Machines that are nobody, and of no one network. */
+static void say_gossip(struct sim_node *node, uint32_t slot)
+{
+	struct rng *rng = &sim_bad_script(node)->rng;
+	struct peer_pex pex = {.added_count = PEX_PEERS_MAX};
+	uint8_t bytes[PEX_BYTES_MAX];
+	struct peer_message words = {
+		.id = PEER_EXTENDED, .extended_id = PEER_EXTENSION_PEX, .bytes = bytes};
+
+	for (uint32_t i = 0; i < pex.added_count; i++) {
+		uint8_t ip[4] = {NOWHERE, (uint8_t)rng_next(rng), (uint8_t)rng_next(rng), 2};
+
+		peer_address_from4(&pex.added[i].address, ip, 6881);
+		pex.added[i].flags = PEX_FLAG_SEED | PEX_FLAG_REACHABLE;
+	}
+	words.bytes_count = peer_pex_write(&pex, bytes, sizeof(bytes));
+	sim_bad_say(node, slot, &words);
+}
+
 void sim_bad_speak(struct sim_node *node, uint32_t slot)
 {
 	switch (sim_bad_script(node)->kind) {
@@ -221,6 +242,9 @@ void sim_bad_speak(struct sim_node *node, uint32_t slot)
 		break;
 	case SIM_PEER_CLAIMER:
 		say_claims(node, slot);
+		break;
+	case SIM_PEER_GOSSIP:
+		say_gossip(node, slot);
 		break;
 	default:
 		sim_bad_say_id(node, slot, PEER_KEEP_ALIVE);
@@ -234,6 +258,7 @@ uint64_t sim_bad_speaks_every_ns(const struct sim_node *node)
 	case SIM_PEER_GARBAGE:
 	case SIM_PEER_GREEDY:
 	case SIM_PEER_CLAIMER:
+	case SIM_PEER_GOSSIP:
 		return SAY_EVERY_NS;
 	case SIM_PEER_IDLER:
 	case SIM_PEER_MISER:

@@ -6,6 +6,7 @@
 #define RETRY_FIRST_NS	 NS_PER_S
 #define RETRY_SHIFT_MAX	 8	  /* about four minutes */
 #define LOOK_AGAIN_NS	 NS_PER_S /* through the whole book in vain; offenders are free again */
+#define TELLERS_MAX	 16
 #define NEEDLESS_WAIT_NS (5 * 60 * NS_PER_S)
 
 static uint32_t chain_of(const struct swarm *s, const struct peer_address *address)
@@ -47,31 +48,86 @@ static void unchain(struct swarm *s, uint32_t index)
 	*link = s->addresses[index].next;
 }
 
-/* Room in a full book: somebody who could not be reached makes way. */
-static uint32_t evict(struct swarm *s)
+/* ---- room in the book ---- */
+
+/* Of those where nobody was found yet, who may have how much: whoever names many leaves room for
+ * what others name. */
+static uint32_t share_of(const struct swarm *s, enum swarm_source source)
 {
-	uint32_t count = s->limits.addresses_max;
+	static const uint32_t parts[SWARM_SOURCES_COUNT] = {
+		[SWARM_SOURCE_TRACKER] = 1,
+		[SWARM_SOURCE_ITSELF] = 1,
+		[SWARM_SOURCE_LOCAL] = 2,
+		[SWARM_SOURCE_DHT] = 4,
+		[SWARM_SOURCE_PEX] = 4,
+	};
+
+	return (uint32_t)u64_max(s->limits.addresses_max / parts[source], 1);
+}
+
+/* Who makes room: somebody who could not be reached, of the same source if there is to be room
+ * among those; or, in a full book, somebody whom nobody vouches for. */
+static bool makes_room(const struct known_address *a, enum swarm_source source, bool same)
+{
+	if (same)
+		return a->source == source && a->failures > 0;
+	return a->failures > 0 || a->source > source;
+}
+
+static uint32_t evict(struct swarm *s, enum swarm_source source, bool same)
+{
+	uint32_t count = s->addresses_count;
 	uint32_t start = (uint32_t)rng_below(&s->rng, count);
+	uint32_t second = ADDRESS_NONE;
 
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t index = (start + i) % count;
 		const struct known_address *a = &s->addresses[index];
 
-		if (a->peer == SWARM_PEER_NONE && a->failures > 0 && !a->self) {
-			unchain(s, index);
+		if (a->peer != SWARM_PEER_NONE || a->self || !makes_room(a, source, same) ||
+			pex_speaks_of(s, index))
+			continue;
+		if (a->failures > 0)
 			return index;
-		}
+		if (second == ADDRESS_NONE)
+			second = index;
 	}
-	return ADDRESS_NONE;
+	return second;
 }
 
-uint32_t address_add(struct swarm *s, const struct peer_address *address)
+static uint32_t make_room(struct swarm *s, enum swarm_source source)
+{
+	bool full = s->addresses_count == s->limits.addresses_max;
+	bool share_full =
+		source > SWARM_SOURCE_ITSELF && s->source_counts[source] >= share_of(s, source);
+	uint32_t index;
+
+	if (!full && !share_full)
+		return s->addresses_count++;
+	index = evict(s, source, share_full);
+	if (index != ADDRESS_NONE) {
+		unchain(s, index);
+		s->source_counts[s->addresses[index].source]--;
+	}
+	return index;
+}
+
+static void set_source(struct swarm *s, struct known_address *a, enum swarm_source source)
+{
+	s->source_counts[a->source]--;
+	s->source_counts[source]++;
+	a->source = (uint8_t)source;
+}
+
+uint32_t address_add(struct swarm *s, const struct peer_address *address, enum swarm_source source)
 {
 	uint32_t index = find(s, address);
 
+	if (index != ADDRESS_NONE && source < s->addresses[index].source)
+		set_source(s, &s->addresses[index], source);
 	if (index != ADDRESS_NONE || address->port == 0 || barred(s, address))
 		return index;
-	index = s->addresses_count < s->limits.addresses_max ? s->addresses_count++ : evict(s);
+	index = make_room(s, source);
 	if (index == ADDRESS_NONE)
 		return index;
 	uint32_t *chain = &s->address_chains[chain_of(s, address)];
@@ -80,16 +136,26 @@ uint32_t address_add(struct swarm *s, const struct peer_address *address)
 		.address = *address,
 		.next = *chain,
 		.peer = SWARM_PEER_NONE,
+		.source = (uint8_t)source,
 	};
 	*chain = index;
+	s->source_counts[source]++;
+	s->status.learnt_count[source]++;
 	s->work |= WORK_CONNECT;
 	return index;
+}
+
+/* Somebody of this swarm is there: no longer hearsay. */
+void address_verified(struct swarm *s, uint32_t index)
+{
+	if (s->addresses[index].source > SWARM_SOURCE_ITSELF)
+		set_source(s, &s->addresses[index], SWARM_SOURCE_ITSELF);
 }
 
 /* A peer that connected to us says where it listens. */
 void address_connected(struct swarm *s, const struct peer_address *address, uint32_t peer)
 {
-	uint32_t index = address_add(s, address);
+	uint32_t index = address_add(s, address, SWARM_SOURCE_ITSELF);
 
 	if (index == ADDRESS_NONE || s->addresses[index].peer != SWARM_PEER_NONE)
 		return;
@@ -134,9 +200,29 @@ static bool may_connect(const struct swarm *s)
 	return connecting_count < CONNECTING_MAX;
 }
 
+/* Of what nobody vouches for: one address of each of a few tellers, so that who names most is not
+ * believed most. */
+struct hearsay {
+	uint32_t tellers[TELLERS_MAX];
+	uint32_t addresses[TELLERS_MAX];
+	uint32_t count;
+};
+
+static void hearsay_note(struct hearsay *hearsay, uint32_t teller, uint32_t address)
+{
+	for (uint32_t i = 0; i < hearsay->count; i++)
+		if (hearsay->tellers[i] == teller)
+			return;
+	if (hearsay->count == TELLERS_MAX)
+		return;
+	hearsay->tellers[hearsay->count] = teller;
+	hearsay->addresses[hearsay->count++] = address;
+}
+
 static uint32_t choose(struct swarm *s)
 {
 	uint64_t soonest_ns = NEVER;
+	struct hearsay hearsay = {.count = 0};
 	uint32_t count = s->addresses_count;
 	uint32_t start = (uint32_t)rng_below(&s->rng, count);
 	struct links links;
@@ -148,10 +234,15 @@ static uint32_t choose(struct swarm *s)
 		if (a->peer != SWARM_PEER_NONE || a->self || barred(s, &a->address) ||
 			!link_wanted(s, &links, a))
 			continue;
-		if (a->next_try_ns <= s->now_ns)
+		if (a->next_try_ns > s->now_ns)
+			soonest_ns = u64_min(soonest_ns, a->next_try_ns);
+		else if (a->source <= SWARM_SOURCE_LOCAL)
 			return (start + i) % count;
-		soonest_ns = u64_min(soonest_ns, a->next_try_ns);
+		else
+			hearsay_note(&hearsay, a->heard_from, (start + i) % count);
 	}
+	if (hearsay.count > 0)
+		return hearsay.addresses[rng_below(&s->rng, hearsay.count)];
 	wake_at(s, soonest_ns);
 	s->connect_look_ns = u64_min(soonest_ns, s->now_ns + LOOK_AGAIN_NS);
 	return ADDRESS_NONE;

@@ -97,6 +97,7 @@ static void fill_payload(struct swarm *s, struct peer_message *message)
 			.id_haves = PEER_EXTENSION_HAVES,
 			.id_frame = s->settings.frames ? PEER_EXTENSION_FRAME : 0,
 			.id_leaves = s->settings.leaves ? PEER_EXTENSION_LEAVES : 0,
+			.id_pex = s->settings.pex ? PEER_EXTENSION_PEX : 0,
 			.id_roster = s->racks.active ? PEER_EXTENSION_ROSTER : 0,
 			.client = "swarmboot",
 		};
@@ -121,6 +122,8 @@ static void fill_payload(struct swarm *s, struct peer_message *message)
 		message->bytes_count = PEER_LEAVES_HEAD_BYTES;
 	} else if (message->id == PEER_EXTENDED && message->begin == PEER_EXTENSION_ROSTER) {
 		roster_fill(s, message);
+	} else if (message->id == PEER_EXTENDED && message->begin == PEER_EXTENSION_PEX) {
+		pex_fill(s, message);
 	} else if (message->id == PEER_EXTENDED && message->bytes == NULL) {
 		be32_write(s->extended_bytes, message->index);
 		message->bytes = s->extended_bytes;

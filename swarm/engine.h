@@ -9,6 +9,7 @@
 #ifndef SWARM_ENGINE_H
 #define SWARM_ENGINE_H
 
+#include "swarm/pex.h"
 #include "swarm/racks.h"
 #include "swarm/state.h"
 #include "wire/peer_roster.h"
@@ -27,6 +28,7 @@ enum work {
 	WORK_COMPLETE = 1 << 8,
 	WORK_RACKS = 1 << 9,
 	WORK_COPY = 1 << 10,
+	WORK_PEX = 1 << 11,
 };
 
 struct announcer {
@@ -157,6 +159,8 @@ struct swarm {
 	uint32_t *address_chains;
 	uint32_t address_chains_count;
 	uint32_t addresses_count;
+	uint32_t source_counts[SWARM_SOURCES_COUNT]; /* of these, by source */
+	uint64_t pex_look_ns;			     /* somebody may have to be told of somebody */
 	uint64_t connect_look_ns; /* none of them is for us before, unless something changes */
 	struct offender offenders[OFFENDERS_MAX];
 	uint32_t offenders_count;
@@ -457,7 +461,8 @@ bool announcer_work(struct swarm *s);
 
 /* addresses.c */
 MUST_USE bool addresses_create(struct swarm *s);
-uint32_t address_add(struct swarm *s, const struct peer_address *address);
+uint32_t address_add(struct swarm *s, const struct peer_address *address, enum swarm_source source);
+void address_verified(struct swarm *s, uint32_t index);
 void address_connected(struct swarm *s, const struct peer_address *address, uint32_t peer);
 void address_released(struct swarm *s, uint32_t index, const struct peer *p);
 void addresses_retry(struct swarm *s);

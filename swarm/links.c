@@ -70,7 +70,8 @@ bool link_wanted(const struct swarm *s, const struct links *links, const struct 
 	/* In a swarm that fits, everybody is looked at once. */
 	if (!a->told)
 		return links->ours_count == 0 || links->elsewhere_count < LINKS_ELSEWHERE ||
-		       s->addresses_count <= s->limits.peers_max;
+		       s->addresses_count - s->source_counts[SWARM_SOURCE_PEX] <=
+			       s->limits.peers_max;
 	if (is_ours(s, a->places))
 		return true;
 	uint32_t count = count_of(links, group_of(a->places));
@@ -89,7 +90,7 @@ bool links_open(const struct swarm *s)
 
 static void told_of(struct swarm *s, const struct peer_address *address)
 {
-	uint32_t index = address_add(s, address);
+	uint32_t index = address_add(s, address, SWARM_SOURCE_ITSELF);
 
 	if (index == ADDRESS_NONE || s->addresses[index].told)
 		return;

@@ -107,6 +107,7 @@ static void extended_handshake(struct swarm *s, uint32_t peer, const struct peer
 		address_connected(s, &address, peer);
 	}
 	rack_introduced(s, peer, &handshake);
+	pex_introduced(s, peer, handshake.id_pex);
 	s->work |= WORK_UPLOAD;
 	refill(s, peer);
 }
@@ -152,6 +153,8 @@ static void told_extended(struct swarm *s, uint32_t peer, const struct peer_mess
 		told_haves(s, peer, message);
 	} else if (message->extended_id == PEER_EXTENSION_LEAVES) {
 		leaves_told(s, peer, message);
+	} else if (message->extended_id == PEER_EXTENSION_PEX) {
+		pex_told(s, peer, message);
 	}
 }
 

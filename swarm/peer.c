@@ -60,10 +60,12 @@ static void reset(const struct swarm *s, struct peer *p)
 		.covered = p->covered,
 		.requests = p->requests,
 		.incoming = p->incoming,
+		.pex_told = p->pex_told,
 	};
 
 	*p = kept;
 	bitset_clear_all(&p->has);
+	bitset_clear_all(&p->pex_told);
 	if (p->covered.words != NULL) /* only an origin keeps it */
 		bitset_clear_all(&p->covered);
 	p->address_index = ADDRESS_NONE;
@@ -168,6 +170,7 @@ static void let_go(struct swarm *s, uint32_t peer)
 		peer_has_nothing(s, peer);
 		rack_peer_left(s, peer);
 		intake_forget(s, peer);
+		pex_changed(s);
 	}
 	if (p->address_index != ADDRESS_NONE)
 		address_released(s, p->address_index, p);
@@ -295,6 +298,9 @@ void peer_handshake(struct swarm *s, uint32_t peer, const struct peer_handshake 
 	p->fast = PEER_RESERVED_FAST(handshake->reserved);
 	p->extended = PEER_RESERVED_EXTENDED(handshake->reserved);
 	p->received_ns = s->now_ns;
+	if (p->outgoing && p->address_index != ADDRESS_NONE)
+		address_verified(s, p->address_index);
+	pex_changed(s);
 	if (!p->outgoing)
 		effect_peer(s, SWARM_EFFECT_SEND_HANDSHAKE, peer);
 	introduce_ourselves(s, peer);

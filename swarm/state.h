@@ -256,6 +256,10 @@ struct peer {
 	uint8_t frame_misses; /* its last answers that were no frames */
 	uint8_t id_leaves;    /* 0: it knows no leaf layers */
 	uint8_t id_roster;
+	uint8_t id_pex; /* 0: it is told of nobody */
+	uint32_t pex_heard_count;
+	uint64_t pex_due_ns;	/* it is told of nobody before */
+	struct bitset pex_told; /* of addresses: it takes us to be connected to them */
 	uint32_t layers_serving_count;
 	uint32_t layers_asked_count;
 	uint32_t layers_unasked_count;
@@ -282,6 +286,8 @@ struct known_address {
 	bool told;
 	bool hearsay; /* only others said where it is */
 	bool self;
+	uint8_t source;	     /* enum swarm_source; ITSELF once somebody was found there */
+	uint32_t heard_from; /* of PEX: key of the machine that named it */
 };
 
 struct throttle {

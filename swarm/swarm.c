@@ -155,8 +155,8 @@ struct swarm *swarm_create(
 	s->deadline_ns = NEVER;
 	s->assessed = settings->all_durable;
 	rng_seed(&s->rng, settings->seed);
-	if (!create_buffers(s) || !create_peers(s) || !addresses_create(s) || !pieces_create(s) ||
-		!origin_create(s) || !racks_create(s))
+	if (!create_buffers(s) || !create_peers(s) || !addresses_create(s) || !pex_create(s) ||
+		!pieces_create(s) || !origin_create(s) || !racks_create(s))
 		return swarm_destroy(s);
 	announcer_create(s);
 	throttles_create(s);
@@ -209,6 +209,7 @@ static void tick(struct swarm *s)
 	racks_tick(s);
 	slots_tick(s);
 	throttles_tick(s);
+	pex_tick(s);
 	s->work |= WORK_WRITE | WORK_ANNOUNCE | WORK_HAVE;
 	if (s->now_ns >= s->connect_look_ns)
 		s->work |= WORK_CONNECT;
@@ -317,7 +318,8 @@ void swarm_handle(struct swarm *s, uint64_t now_ns, const struct swarm_input *in
 		pieces_assess_done(s);
 		break;
 	case SWARM_IN_ADDRESS:
-		(void)address_add(s, &input->address);
+		if (input->source < SWARM_SOURCES_COUNT)
+			(void)address_add(s, &input->address, input->source);
 		break;
 	case SWARM_IN_ACCEPTED:
 		peer_accept(s, input);
@@ -364,6 +366,7 @@ static bool work_once(struct swarm *s)
 		{WORK_UPLOAD, uploads_work},
 		{WORK_REQUEST, requests_work},
 		{WORK_CONNECT, addresses_work},
+		{WORK_PEX, pex_work},
 		{WORK_ANNOUNCE, announcer_work},
 		{WORK_COMPLETE, pieces_complete_work},
 	};

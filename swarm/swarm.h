@@ -68,6 +68,17 @@ struct swarm_limits {
 
 void swarm_limits_default(struct swarm_limits *limits);
 
+/* Who named an address, the more trusted first (docs/discovery.md). Unless somebody was found
+ * there, addresses of the last three have but a share of the book. */
+enum swarm_source {
+	SWARM_SOURCE_TRACKER, /* or the plan, or the operator */
+	SWARM_SOURCE_ITSELF,  /* it has connected to us; or a member of our rack vouches for it */
+	SWARM_SOURCE_LOCAL,   /* local service discovery (BEP 14) */
+	SWARM_SOURCE_DHT,
+	SWARM_SOURCE_PEX, /* another peer */
+	SWARM_SOURCES_COUNT
+};
+
 struct swarm_settings {
 	uint8_t infohash[SHA1_BYTES];
 	uint8_t peer_id[PEER_ID_BYTES];
@@ -87,6 +98,7 @@ struct swarm_settings {
 	char site[PEER_PLACE_MAX + 1];
 	bool all_durable; /* everything is on the device already (seed) */
 	bool frames;	  /* the driver decodes compressed blocks: peers may send them */
+	bool pex;	  /* tell peers of each other, and listen (BEP 11) */
 	uint16_t listen_port;
 	uint32_t trackers_count; /* the driver keeps the URLs; the engine says index */
 	const uint32_t
@@ -123,7 +135,7 @@ enum swarm_input_kind {
 	SWARM_IN_ASSESS_DONE,	 /* all pieces not said to be present are absent */
 	SWARM_IN_PIECE_BAD,	 /* piece: the medium does not return it; fetch again */
 	/* Peers. */
-	SWARM_IN_ADDRESS,	 /* address: somebody may be there */
+	SWARM_IN_ADDRESS,	 /* address, source: somebody may be there */
 	SWARM_IN_CONNECTED,	 /* peer (of a CONNECT effect): TCP is up */
 	SWARM_IN_CONNECT_FAILED, /* peer */
 	SWARM_IN_ACCEPTED, /* address: incoming; *accepted_peer is set, or PEER_NONE: refuse it */
@@ -168,6 +180,7 @@ struct swarm_input {
 	bool stale;
 	const struct bitset *equal; /* a bit a leaf */
 	struct peer_address address;
+	enum swarm_source source;
 	const struct peer_handshake *handshake;
 	const struct peer_message *message;
 	uint32_t *accepted_peer;
@@ -293,6 +306,7 @@ struct swarm_status {
 	uint32_t peers_count; /* past the handshake */
 	uint32_t seeds_count;
 	uint32_t known_addresses_count;
+	uint64_t learnt_count[SWARM_SOURCES_COUNT]; /* addresses that were new, by who named them */
 	uint32_t banned_count;
 	bool complete;
 	bool disk_failed;

@@ -214,6 +214,7 @@ static bool read_info(struct metainfo *metainfo, const struct ben *file, const s
 	const struct digest_ops *digest, struct failure *failure)
 {
 	uint64_t version = 1;
+	uint64_t is_private = 0;
 	struct ben value;
 	bool has_root = false;
 
@@ -221,6 +222,7 @@ static bool read_info(struct metainfo *metainfo, const struct ben *file, const s
 		(!ben_unsigned(&value, &version) || version != 2))
 		return unsupported(failure, "metainfo: an unknown meta version");
 	metainfo->has_v2 = version == 2;
+	metainfo->is_private = ben_get_unsigned(info, "private", &is_private) && is_private == 1;
 	if (ben_get(info, "files", &value))
 		return unsupported(
 			failure, "metainfo: several files; only a single file can be an image");

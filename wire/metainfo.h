@@ -4,7 +4,7 @@
  *
  *   d
  *     8:announce ... 13:announce-list ...
- *     4:info d 6:length ... 4:name ... 12:piece length ... 6:pieces ...
+ *     4:info d 6:length ... 4:name ... 12:piece length ... 6:pieces ... 7:private i1e (or absent)
  *              9:swarmboot d  7:created     i<unix seconds>e
  *                             10:generation i<n>e
  *                             11:sector size i512e       (logical sector size it was made for)
@@ -52,6 +52,7 @@ struct metainfo {
 	uint8_t infohash_v2[SHA256_BYTES]; /* SHA-256 of info */
 	bool has_v1;			   /* `pieces` is there: SHA-1 per piece */
 	bool has_v2;			   /* `meta version` 2: a BEP 52 hybrid or v2 file */
+	bool is_private;		   /* BEP 27: peers come from its trackers alone */
 	char name[METAINFO_NAME_MAX];
 	uint64_t length_bytes;
 	uint32_t piece_bytes; /* power of two when SHA-256 hashes are present */
@@ -92,6 +93,7 @@ struct metainfo_source {
 	uint32_t sector_bytes;
 	uint64_t created_unix_s;
 	uint64_t generation;
+	bool is_private;
 };
 
 /* The info dictionary alone (this is what gets signed). Returns bytes written, 0 when capacity is

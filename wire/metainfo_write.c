@@ -28,6 +28,8 @@ size_t metainfo_write_info(const struct metainfo_source *source, uint8_t *bytes,
 	ben_put_text(&writer, "name", source->name);
 	ben_put_unsigned(&writer, "piece length", source->piece_bytes);
 	ben_put_bytes(&writer, "pieces", source->pieces_sha1, (size_t)pieces_count * SHA1_BYTES);
+	if (source->is_private)
+		ben_put_unsigned(&writer, "private", 1);
 	ben_write_text(&writer, "swarmboot");
 	ben_write_dict(&writer);
 	ben_put_unsigned(&writer, "created", source->created_unix_s);

@@ -143,6 +143,20 @@ static void say_layer(struct model *m, uint32_t peer)
 	peer_event(m, peer, SWARM_IN_MESSAGE, &message);
 }
 
+/* Some of the addresses at which peers are, or may be. */
+static size_t say_pex(struct model *m, uint8_t *bytes, size_t capacity)
+{
+	struct peer_pex pex = {.added_count = draw(m, 6), .dropped_count = draw(m, 3)};
+
+	for (uint32_t i = 0; i < pex.added_count; i++) {
+		pex.added[i].address = an_address(m);
+		pex.added[i].flags = (uint8_t)draw(m, 32);
+	}
+	for (uint32_t i = 0; i < pex.dropped_count; i++)
+		pex.dropped[i] = an_address(m);
+	return peer_pex_write(&pex, bytes, capacity);
+}
+
 static void say(struct model *m, uint32_t peer)
 {
 	/* The last third often ends a connection. */
@@ -171,6 +185,7 @@ static void say(struct model *m, uint32_t peer)
 			.requests_max = draw(m, 64),
 			.origin = draw(m, 2) != 0,
 			.id_donthave = (uint8_t)draw(m, 2),
+			.id_pex = (uint8_t)draw(m, 2),
 			.id_roster = (uint8_t)draw(m, 2),
 			.id_frame = (uint8_t)draw(m, 2),
 			.id_leaves = (uint8_t)draw(m, 3)};
@@ -189,6 +204,9 @@ static void say(struct model *m, uint32_t peer)
 
 		message.extended_id = PEER_EXTENSION_ROSTER;
 		message.bytes_count = peer_roster_write(&roster, bytes, sizeof(bytes));
+	} else if (message.id == PEER_EXTENDED && draw(m, 2) != 0) {
+		message.extended_id = PEER_EXTENSION_PEX;
+		message.bytes_count = odd ? draw(m, 8) : say_pex(m, bytes, sizeof(bytes));
 	} else if (message.id == PEER_EXTENDED) {
 		message.extended_id = PEER_EXTENSION_DONTHAVE;
 		be32_write(bytes, message.index);
@@ -330,6 +348,7 @@ static void other_step(struct model *m)
 	} else if (what < 8) {
 		input.kind = SWARM_IN_ADDRESS;
 		input.address = an_address(m);
+		input.source = (enum swarm_source)draw(m, SWARM_SOURCES_COUNT);
 	} else if (what < 14) {
 		piece_step(m);
 		return;
@@ -385,6 +404,7 @@ static bool begin(struct model *m)
 	settings.leaves = draw(m, 2) != 0;
 	settings.all_durable = draw(m, 4) == 0;
 	settings.frames = draw(m, 4) != 0;
+	settings.pex = draw(m, 4) != 0;
 	a_place(m, settings.rack, 0);
 	a_place(m, settings.site, 4);
 	m->swarm = swarm_create(&settings, &allocator);

@@ -9,6 +9,7 @@
 
 #include "tests/support/engine_check.h"
 #include "wire/peer_leaves.h"
+#include "wire/peer_pex.h"
 
 #define PIECES_MAX  24
 #define PEERS_MAX   8

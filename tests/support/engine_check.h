@@ -119,6 +119,24 @@ static inline void engine_check_piece(struct swarm *s, uint32_t piece)
 			s->pieces[p->leader].buffer != SWARM_BUFFER_NONE);
 }
 
+/* The book of addresses: whose each is, and that nobody is told of what is not there. */
+static inline void engine_check_book(const struct swarm *s)
+{
+	uint32_t counts[SWARM_SOURCES_COUNT] = {0};
+
+	for (uint32_t i = 0; i < s->addresses_count; i++) {
+		const struct known_address *a = &s->addresses[i];
+
+		counts[a->source]++;
+		CHECK(a->peer == SWARM_PEER_NONE || s->peers[a->peer].address_index == i);
+	}
+	CHECK(memcmp(counts, s->source_counts, sizeof(counts)) == 0);
+	CHECK(counts[SWARM_SOURCE_PEX] <= s->limits.addresses_max / 4 + 1);
+	BITSET_FOREACH (peer, &s->open)
+		BITSET_FOREACH (address, &s->peers[peer].pex_told)
+			CHECK(address < s->addresses_count);
+}
+
 static inline void engine_check(struct swarm *s)
 {
 	uint32_t lacking = 0, durable = 0, slots = 0, seeds = 0, used = 0, layers = 0;
@@ -145,6 +163,7 @@ static inline void engine_check(struct swarm *s)
 	}
 	for (uint32_t i = 0; i < s->limits.buffers_count; i++)
 		layers += s->buffers[i].state == BUFFER_LAYER;
+	engine_check_book(s);
 	CHECK(layers == s->layers_count);
 	CHECK(bitset_count(&s->copies_due) == s->copies_due_count);
 	CHECK(lacking == s->lacking_count && durable == s->durable_count);

@@ -143,6 +143,26 @@ static void round_trip(void **state)
 	}
 }
 
+static void private_is_said_and_read(void **state)
+{
+	struct metainfo metainfo;
+	struct failure failure;
+
+	(void)state;
+	make_sample(3 * MIB);
+	assert_true(metainfo_parse(
+		&metainfo, sample.file, sample.file_bytes, &crypto_digest_ops, &failure));
+	assert_false(metainfo.is_private);
+	sample.source.is_private = true;
+	sample.info_bytes = metainfo_write_info(&sample.source, sample.info, FILE_MAX);
+	sample.file_bytes = metainfo_write(&sample.source, sample.info, sample.info_bytes,
+		sample.trackers, 3, sample.signatures, 2, sample.file, FILE_MAX);
+	assert_true(metainfo_parse(
+		&metainfo, sample.file, sample.file_bytes, &crypto_digest_ops, &failure));
+	assert_true(metainfo.is_private);
+	check_sample(&metainfo, 3);
+}
+
 static void writers_need_their_room(void **state)
 {
 	(void)state;
@@ -458,6 +478,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(round_trip),
+		cmocka_unit_test(private_is_said_and_read),
 		cmocka_unit_test(writers_need_their_room),
 		cmocka_unit_test(largest_fits_the_promised_size),
 		cmocka_unit_test(every_truncation_is_refused),
