@@ -85,13 +85,18 @@ format: ## rewrite sources in the house style
 format-check: ## say what `make format` would change
 	clang-format --dry-run --Werror $$(git ls-files '*.c' '*.h')
 
-install: all ## install programs and man pages under PREFIX (default /usr/local)
+install: all ## install programs, man pages and the tracker's unit under PREFIX (default /usr/local)
 	install -D -m 755 build/swarmboot $(DESTDIR)$(PREFIX)/bin/swarmboot
 	install -D -m 755 build/swarmboot-agent $(DESTDIR)$(PREFIX)/lib/swarmboot/swarmboot-agent
 	for page in docs/man/*.[0-9]; do \
 		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; \
 	done
+	install -d $(DESTDIR)$(UNITS)
+	sed 's|/usr/local/bin|$(PREFIX)/bin|' systemd/swarmboot-tracker.service >$(DESTDIR)$(UNITS)/swarmboot-tracker.service
+	test -e $(DESTDIR)/etc/swarmboot/tracker.conf || \
+		install -D -m 644 docs/examples/tracker.conf $(DESTDIR)/etc/swarmboot/tracker.conf
 PREFIX ?= /usr/local
+UNITS ?= $(PREFIX)/lib/systemd/system
 
 clean: ## remove what was built (keeps downloads)
 	rm -rf build/swarmboot* build/lib* build/*.a build/sim build/fast build/sanitize build/pure build/fuzz \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Parsing a command's options by its description, its --help, and the table of commands. */
-#include "cli/command.h"
+#include "cli/command_private.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -49,8 +49,7 @@ static bool count_parse(const char *text, uint64_t *value)
 	return errno == 0 && *end == '\0';
 }
 
-/* True when the option took its value. */
-static bool option_take(const struct option_description *option, const char *text)
+bool option_take(const struct option_description *option, const char *text)
 {
 	switch (option->kind) {
 	case OPTION_FLAG:
@@ -79,7 +78,7 @@ static bool option_take(const struct option_description *option, const char *tex
 	return false;
 }
 
-static const struct option_description *option_find(
+const struct option_description *option_find(
 	const struct command_description *description, const char *name, size_t name_bytes)
 {
 	for (const struct option_description *option = description->options;

@@ -51,6 +51,20 @@ enum parse_result { PARSE_OK, PARSE_HELP, PARSE_WRONG };
 MUST_USE enum parse_result command_parse(const struct command_description *description, int argc,
 	char **argv, const char **operands, size_t *operands_count);
 
+/* Options from a file, for commands that run for long: lines `name = value`, named as the options
+ * of the description, an option that may be repeated on a line for each value, `yes` or `no` for a
+ * flag. Spaces around name and value mean nothing, nor do blank lines and lines that begin with #;
+ * there are no quotes. What argv gives (which command_parse has accepted) is left as it is: the
+ * command line wins. `check` (or NULL) is asked about an option after each value that it took.
+ *
+ * Values point into *text, which the caller frees when the last of them is out of use, also after a
+ * failure. A failure is "PATH:LINE: text". */
+#define COMMAND_CONFIG_BYTES_MAX 65536
+MUST_USE bool command_config(const struct command_description *description, int argc, char **argv,
+	const char *path,
+	bool (*check)(const struct option_description *option, struct failure *failure),
+	char **text, struct failure *failure);
+
 /* Says "swarmboot COMMAND: text" on standard error; returns EXIT_FAILED (EXIT_USAGE for
  * ERROR_USAGE). */
 int command_fail(const char *command, const struct failure *failure);

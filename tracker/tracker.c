@@ -196,6 +196,12 @@ struct tracker *tracker_destroy(struct tracker *tracker)
 	return NULL;
 }
 
+void tracker_stop(struct tracker *tracker)
+{
+	if (tracker->http != NULL)
+		tracker_http_stop(tracker->http);
+}
+
 bool tracker_allow(struct tracker *tracker, const uint8_t infohash[SHA1_BYTES])
 {
 	return tracker_core_allow(tracker->core, infohash);

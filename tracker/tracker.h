@@ -47,6 +47,12 @@ MUST_USE bool tracker_listen_udp(
 MUST_USE bool tracker_listen_http(
 	struct tracker *tracker, struct sockaddr_storage *address, struct failure *failure);
 
+/* Before the end: no more connections are taken. Those there are, and UDP, are served until it is
+ * destroyed. */
+void tracker_stop(struct tracker *tracker);
+/* Every HTTP answer that was begun has been taken by its socket. */
+MUST_USE bool tracker_idle(const struct tracker *tracker);
+
 /* Answers /announce and /scrape of somebody else's evhttp; false (nothing done) for any other path.
  */
 MUST_USE bool tracker_handle_http(struct tracker *tracker, struct evhttp_request *request);

@@ -160,6 +160,20 @@ void tracker_http_tick(struct tracker_http *http)
 			log_error("tracker: cannot listen again");
 }
 
+void tracker_http_stop(struct tracker_http *http)
+{
+	for (size_t i = 0; i < http->listeners_count; i++) {
+		event_free(http->listeners[i].readable);
+		close(http->listeners[i].fd);
+	}
+	http->listeners_count = 0;
+}
+
+bool tracker_idle(const struct tracker *tracker)
+{
+	return tracker->http == NULL || tracker->http->waiting_bytes == 0;
+}
+
 uint32_t tracker_http_connections(const struct tracker_http *http)
 {
 	return http == NULL ? 0 : http->connections_count;
@@ -171,10 +185,7 @@ struct tracker_http *tracker_http_destroy(struct tracker_http *http)
 		return NULL;
 	while (http->connections_count > 0)
 		http_connection_close(&http->connections[http->oldest]);
-	for (size_t i = 0; i < http->listeners_count; i++) {
-		event_free(http->listeners[i].readable);
-		close(http->listeners[i].fd);
-	}
+	tracker_http_stop(http);
 	free(http->connections);
 	free(http->by_address);
 	free(http);

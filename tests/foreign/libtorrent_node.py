@@ -14,13 +14,13 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("metainfo")
     parser.add_argument("directory")
-    parser.add_argument("--listen", required=True, help="ADDR:PORT")
+    parser.add_argument("--listen", required=True, help="ADDR:PORT, [V6]:PORT")
     parser.add_argument("--profile", choices=["default", "tuned", "no-utp", "shallow"], default="tuned")
     arguments = parser.parse_args()
     start = time.monotonic()
     settings = {
         "listen_interfaces": arguments.listen,
-        "outgoing_interfaces": arguments.listen.rsplit(":", 1)[0],
+        "outgoing_interfaces": arguments.listen.rsplit(":", 1)[0].strip("[]"),
         "enable_dht": False,
         "enable_lsd": False,
         "enable_upnp": False,
