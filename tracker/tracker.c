@@ -199,7 +199,7 @@ struct tracker *tracker_destroy(struct tracker *tracker)
 void tracker_stop(struct tracker *tracker)
 {
 	if (tracker->http != NULL)
-		tracker_http_stop(tracker->http);
+		tracker_http_stop_listening(tracker->http);
 }
 
 bool tracker_allow(struct tracker *tracker, const uint8_t infohash[SHA1_BYTES])

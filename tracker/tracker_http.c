@@ -160,7 +160,7 @@ void tracker_http_tick(struct tracker_http *http)
 			log_error("tracker: cannot listen again");
 }
 
-void tracker_http_stop(struct tracker_http *http)
+void tracker_http_stop_listening(struct tracker_http *http)
 {
 	for (size_t i = 0; i < http->listeners_count; i++) {
 		event_free(http->listeners[i].readable);
@@ -185,7 +185,7 @@ struct tracker_http *tracker_http_destroy(struct tracker_http *http)
 		return NULL;
 	while (http->connections_count > 0)
 		http_connection_close(&http->connections[http->oldest]);
-	tracker_http_stop(http);
+	tracker_http_stop_listening(http);
 	free(http->connections);
 	free(http->by_address);
 	free(http);

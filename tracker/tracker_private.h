@@ -72,7 +72,7 @@ size_t tracker_http_body(struct tracker *tracker, const char *path, size_t path_
 /* Once a second: ends connections that take too long, and listens again after a shortage. */
 void tracker_http_tick(struct tracker_http *http);
 /* Who comes now is refused, instead of waiting for somebody who is gone. */
-void tracker_http_stop(struct tracker_http *http);
+void tracker_http_stop_listening(struct tracker_http *http);
 uint32_t tracker_http_connections(const struct tracker_http *http);
 struct tracker_http *tracker_http_destroy(struct tracker_http *http);
 
