@@ -226,6 +226,12 @@ uint32_t book_list_find(const struct tracker_core *core, uint32_t swarm, uint32_
 /* The chunk at a position of a list of that level; position < chunks_count. */
 uint32_t book_chunk_at(
 	const struct tracker_core *core, uint32_t list, enum level level, uint32_t position);
+/* Hints for the processor, in this order: that the chunk there, and bytes of its records, will be
+ * looked at soon. What lies elsewhere in a bucket is not fetched. */
+void book_chunk_fetch_head(
+	const struct tracker_core *core, uint32_t list, enum level level, uint32_t position);
+void book_chunk_fetch(const struct tracker_core *core, uint32_t list, enum level level,
+	uint32_t position, uint32_t first_byte, uint32_t last_byte);
 /* The list of a rack in which a peer that stands there is to be: of nowhere, when there is no room
  * for one more list. */
 uint32_t book_list_for(

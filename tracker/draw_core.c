@@ -7,35 +7,25 @@
  */
 #include "tracker/book_core.h"
 
-#define WINDOW	     4 /* slots of a chunk */
-#define PER_CHUNK    2 /* peers that are hoped for from one */
-#define TRIES_SPARE  64
-#define STRIDE_TRIES 8
+#define WINDOW	    4 /* slots of a chunk */
+#define PER_CHUNK   2 /* peers that are hoped for from one */
+#define TRIES_SPARE 64
 
 static uint32_t below(struct rng *rng, uint32_t bound)
 {
 	return keyed_hash_below(rng_next(rng), bound);
 }
 
-/* A step that visits all of `count` positions. */
-static uint32_t draw_stride(struct rng *rng, uint32_t count)
-{
-	for (uint32_t i = 0; i < STRIDE_TRIES && count > 2; i++) {
-		uint32_t stride = 1 + below(rng, count - 1);
-		uint32_t a = count;
-		uint32_t b = stride;
-
-		while (b != 0) {
-			uint32_t rest = a % b;
-
-			a = b;
-			b = rest;
-		}
-		if (a == 1)
-			return stride;
-	}
-	return 1;
-}
+/* Primes above 2^31, drawn at random: none divides a number of chunks, so steps of one visit them
+ * all. */
+static const uint32_t strides[] = {3480201601U, 3327253123U, 3239974921U, 3350133641U, 2978115083U,
+	4073856779U, 2399996941U, 3692437393U, 3353497363U, 2243101459U, 2559398549U, 2206962839U,
+	2461455641U, 3269315353U, 2156072731U, 4021966747U, 3364988443U, 3109656989U, 2372471579U,
+	3512671901U, 2716011041U, 3334329377U, 2539372579U, 2427062047U, 3454120997U, 3986326427U,
+	2527227049U, 2511026989U, 3825667247U, 3403000241U, 4141788593U, 4107051061U, 3708372793U,
+	2950859449U, 2676757051U, 4130952379U, 4061418301U, 4271645117U, 2616591169U, 2234163649U,
+	3379889693U, 4133989957U, 2954098757U, 3405620809U, 4087983049U, 4069002827U, 3887238347U,
+	3464228171U};
 
 static void reply_add4(struct announce_reply *reply, const struct record4 *record)
 {
@@ -83,6 +73,39 @@ static uint32_t draw_window(const struct tracker_core *core, const struct draw *
 	return got;
 }
 
+/* Positions of a list, in the order in which they are visited. */
+struct progression {
+	uint32_t count;
+	uint32_t stride;
+	uint32_t position;
+};
+
+static uint32_t next_position(struct progression *progression)
+{
+	uint32_t position = progression->position;
+
+	progression->position += progression->stride;
+	if (progression->position >= progression->count)
+		progression->position -= progression->count;
+	return position;
+}
+
+/* What will be looked at is on its way while the first of it is looked at: a large tracker's memory
+ * is far away. */
+static void fetch_ahead(const struct tracker_core *core, uint32_t list, enum level level,
+	struct progression ahead, uint32_t visits, uint32_t first, uint32_t window)
+{
+	uint32_t slots = core->lists[list].category >= CATEGORY_IPV6 ? CHUNK_SLOTS6 : CHUNK_SLOTS;
+	uint32_t slot_bytes = CHUNK_BYTES / slots;
+	struct progression again = ahead;
+
+	for (uint32_t i = 0; i < visits; i++)
+		book_chunk_fetch_head(core, list, level, next_position(&ahead));
+	for (uint32_t i = 0; i < visits; i++)
+		book_chunk_fetch(core, list, level, next_position(&again),
+			first % slots * slot_bytes, (first + window - 1) % slots * slot_bytes);
+}
+
 uint32_t book_draw(struct tracker_core *core, const struct draw *draw, uint32_t list_index,
 	enum level level, uint16_t skip_place, uint32_t wanted, struct announce_reply *reply)
 {
@@ -102,17 +125,18 @@ uint32_t book_draw(struct tracker_core *core, const struct draw *draw, uint32_t 
 		window *= 2;
 	uint64_t tries =
 		u64_min((uint64_t)chunks_count * (slots / window), (uint64_t)wanted + TRIES_SPARE);
-	uint32_t position = below(&core->rng, chunks_count);
-	uint32_t stride = draw_stride(&core->rng, chunks_count);
+	struct progression chunks = {.count = chunks_count,
+		.stride = strides[below(&core->rng, ARRAY_COUNT(strides))] % chunks_count,
+		.position = below(&core->rng, chunks_count)};
 	uint32_t first = below(&core->rng, slots);
 
+	fetch_ahead(core, list_index, level, chunks, (uint32_t)u64_min(tries, wanted / WINDOW + 1),
+		first, window);
 	for (uint64_t i = 1; i <= tries && got < wanted; i++) {
-		uint32_t chunk = book_chunk_at(core, list_index, level, position);
+		uint32_t chunk = book_chunk_at(core, list_index, level, next_position(&chunks));
 
 		if (skip_place == PLACE_NOWHERE || core->chunks[chunk].place != skip_place)
 			got += draw_window(core, draw, chunk, first, window, wanted - got, reply);
-		position += stride;
-		position -= position >= chunks_count ? chunks_count : 0;
 		/* All were visited: once more, for what their windows left. */
 		first += i % chunks_count == 0 ? window : 0;
 	}

@@ -109,6 +109,24 @@ uint32_t book_chunk_at(
 	return at;
 }
 
+void book_chunk_fetch_head(
+	const struct tracker_core *core, uint32_t list, enum level level, uint32_t position)
+{
+	__builtin_prefetch(chunk_bucket(core, list, level, position));
+}
+
+void book_chunk_fetch(const struct tracker_core *core, uint32_t list, enum level level,
+	uint32_t position, uint32_t first_byte, uint32_t last_byte)
+{
+	uint32_t at = *chunk_bucket(core, list, level, position);
+
+	if (at == NONE)
+		return;
+	__builtin_prefetch(&core->chunks[at]);
+	__builtin_prefetch((const uint8_t *)&core->records[at] + first_byte);
+	__builtin_prefetch((const uint8_t *)&core->records[at] + last_byte);
+}
+
 static void chunk_link(
 	struct tracker_core *core, uint32_t index, enum level level, uint32_t position)
 {

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,6 +18,8 @@
 #define REQUESTS_PER_S_MAX_DEFAULT	    1000
 #define ADDRESSES_MAX			    16384
 #define SUBNETS_MAX			    1024
+#define HUGE_PAGE_BYTES			    ((size_t)2 << 20)
+#define LARGE_CORE_BYTES		    (8 * HUGE_PAGE_BYTES)
 #define LIMIT_SETS			    (UINT64_C(1) << 14) /* 65,536 addresses, 1 MiB */
 #define CACHE_LINE_BYTES		    64
 #define ANNOUNCE_BODY_BYTES_MAX		    (32 * KIB) /* 200 peers in dictionary form */
@@ -101,6 +104,20 @@ static void tick(evutil_socket_t fd, short events, void *context)
 		tracker_http_tick(tracker->http);
 }
 
+/* With hundreds of thousands of peers half of an announce's time is the processor's search for
+ * pages: fewer, larger ones then, if there are any. */
+static void *core_memory(size_t bytes)
+{
+	if (bytes < LARGE_CORE_BYTES)
+		return malloc(bytes);
+	size_t rounded_bytes = u64_div_up(bytes, HUGE_PAGE_BYTES) * HUGE_PAGE_BYTES;
+	void *memory = aligned_alloc(HUGE_PAGE_BYTES, rounded_bytes);
+
+	if (memory != NULL)
+		(void)madvise(memory, rounded_bytes, MADV_HUGEPAGE);
+	return memory;
+}
+
 static bool core_create(struct tracker *tracker, const struct tracker_settings *settings)
 {
 	struct tracker_core_settings core = {
@@ -113,7 +130,7 @@ static bool core_create(struct tracker *tracker, const struct tracker_settings *
 		.allow_only = settings->allow_only,
 		.replicated = settings->replicated};
 	size_t core_bytes = tracker_core_bytes(&core);
-	void *memory = core_bytes > 0 ? malloc(core_bytes) : NULL;
+	void *memory = core_bytes > 0 ? core_memory(core_bytes) : NULL;
 
 	if (memory == NULL)
 		return false;

@@ -10,8 +10,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
+
+#define HUGE_PAGE_BYTES ((size_t)2 << 20)
 
 enum { SITES = 4, RACKS = 1000, RACK_PEERS = 40, ROUNDS = 400000 };
 
@@ -85,7 +88,13 @@ static void run(const struct book_case *given)
 		.seed = 1};
 	size_t bytes = tracker_core_bytes(&settings);
 	uint64_t before_bytes = resident_bytes();
-	void *memory = malloc(bytes);
+	/* As tracker.c does it. */
+	size_t rounded_bytes = u64_div_up(bytes, HUGE_PAGE_BYTES) * HUGE_PAGE_BYTES;
+	bool large = bytes >= 8 * HUGE_PAGE_BYTES;
+	void *memory = large ? aligned_alloc(HUGE_PAGE_BYTES, rounded_bytes) : malloc(bytes);
+
+	if (large && memory != NULL)
+		(void)madvise(memory, rounded_bytes, MADV_HUGEPAGE);
 	struct tracker_core *core =
 		memory == NULL ? NULL : tracker_core_create(&settings, memory, bytes);
 	struct rng rng;
