@@ -64,6 +64,8 @@ static enum parse_result parse(
 			"the rack it stands in: what its neighbours have crosses no uplink"},
 		{"site", OPTION_TEXT, &options->run.site, "NAME",
 			"the site it belongs to, likewise"},
+		{"relay", OPTION_FLAG, &options->run.relay, NULL,
+			"import for the site: be with its trackers and with the other site's"},
 		{"progress", OPTION_TEXT, &options->progress, "json",
 			"one JSON object a line on standard output"},
 		{"faults", OPTION_TEXT, &options->faults, "SPEC",

@@ -55,6 +55,8 @@ static enum parse_result parse(
 			"the rack it stands in: what its neighbours have crosses no uplink"},
 		{"site", OPTION_TEXT, &options->run.site, "NAME",
 			"the site it belongs to, likewise"},
+		{"relay", OPTION_FLAG, &options->run.relay, NULL,
+			"import for the site: be with its trackers and with the other site's"},
 		{"progress", OPTION_TEXT, &options->progress, "json",
 			"one JSON object a line on standard output"},
 		{"verbose", OPTION_FLAG, &options->run.verbose, NULL, "say more on standard error"},

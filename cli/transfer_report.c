@@ -78,6 +78,8 @@ void transfer_report_status(const char *event, const struct metainfo *metainfo,
 	set_count(object, "resident_bytes", resident_bytes());
 	set_count(object, "port", port);
 	json_object_set_new(object, "assessed", json_boolean(status->assessed));
+	json_object_set_new(object, "tracker",
+		status->tracker_url[0] != '\0' ? json_string(status->tracker_url) : json_null());
 	json_object_set_new(object, "tracker_trouble",
 		status->tracker_text[0] != '\0' ? json_string(status->tracker_text) : json_null());
 	print_line(object);

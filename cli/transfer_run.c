@@ -244,6 +244,7 @@ static bool start(struct foreground *foreground, struct failure *failure)
 		.peers_count = (uint32_t)run->peers.count,
 		.rack = run->rack,
 		.site = run->site,
+		.relay = run->relay,
 		.rates = run->rates,
 		.memory_bytes = run->memory_bytes,
 		.memory_taken_bytes = run->holdback != NULL ? 2 * HOLDBACK_BYTES : 0,
@@ -255,6 +256,9 @@ static bool start(struct foreground *foreground, struct failure *failure)
 		.context = foreground,
 	};
 
+	if (run->relay && (run->site == NULL || run->site[0] == '\0'))
+		return failure_set(failure, ERROR_USAGE,
+			"--relay wants --site NAME: for which site does it import?");
 	if (!peers_parse(&run->peers, peers, failure) ||
 		!trackers_parse(&run->trackers, trackers, failure))
 		return false;

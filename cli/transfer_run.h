@@ -19,6 +19,7 @@ struct transfer_run {
 	struct option_texts trackers; /* none: the metainfo's */
 	bool seed;
 	bool origin;
+	bool relay;
 	bool stay;
 	bool readback;
 	bool json;

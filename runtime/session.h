@@ -75,6 +75,7 @@ struct transfer_settings {
 	bool lsd;	  /* local service discovery (BEP 14) */
 	const char *rack; /* copied; NULL or "": in none (peer_place_valid) */
 	const char *site;
+	bool relay;		  /* imports for its site (swarm.h) */
 	uint64_t seed_of_choices; /* 0: random */
 	void (*on_event)(void *context, const struct transfer_event *event);
 	void *context;
@@ -92,8 +93,9 @@ struct transfer_status {
 	uint64_t readback_bad_pieces;
 	uint64_t rate_received_bytes_per_s; /* over the last seconds */
 	uint64_t rate_sent_bytes_per_s;
-	uint64_t eta_s;		/* UINT64_MAX: unknown */
-	char tracker_text[128]; /* last tracker trouble, "" when none */
+	uint64_t eta_s;			    /* UINT64_MAX: unknown */
+	char tracker_text[128];		    /* last tracker trouble, "" when none */
+	char tracker_url[METAINFO_URL_MAX]; /* the tracker that answered last, "" when none */
 };
 
 void transfer_status(const struct transfer *transfer, struct transfer_status *status);

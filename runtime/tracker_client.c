@@ -51,7 +51,21 @@ void tracker_answer(struct tracker *tracker, const struct announce_reply *reply)
 	tracker->addresses[0] = tracker->addresses[tracker->address];
 	tracker->addresses[tracker->address] = first;
 	tracker->address = 0;
+
+	uint64_t took_ns = u64_max(clock_now_ns() - tracker->asked_ns, 1);
+
+	tracker->took_ns = tracker->took_ns == 0 ? took_ns : (3 * tracker->took_ns + took_ns) / 4;
+	tracker->timeouts_row = 0;
 	tracker_finish(tracker, reply, "");
+}
+
+uint64_t tracker_time_left_ns(const struct tracker *tracker)
+{
+	uint64_t now_ns = clock_now_ns();
+
+	if (now_ns >= tracker->deadline_ns || tracker->address >= tracker->addresses_count)
+		return 0;
+	return (tracker->deadline_ns - now_ns) / (tracker->addresses_count - tracker->address);
 }
 
 static void try_address(struct tracker *tracker)
@@ -90,6 +104,8 @@ static void on_deadline(evutil_socket_t descriptor, short what, void *context)
 	(void)what;
 	tracker_http_stop(tracker);
 	tracker->addresses_count = 0;
+	tracker->connection_until_ns = 0;
+	tracker->timeouts_row++;
 	/* The look-up goes on: a later announce may find it answered. */
 	tracker_finish(tracker, NULL,
 		tracker->lookup != NULL ? "its name could not be looked up in time"
@@ -172,7 +188,7 @@ static void on_retry(evutil_socket_t descriptor, short what, void *context)
 
 	(void)descriptor;
 	(void)what;
-	if (tracker->udp_descriptor >= 0) {
+	if (tracker->udp_descriptor >= 0 || tracker->way_missing) {
 		tracker_udp_retry(tracker);
 		return;
 	}
@@ -256,12 +272,15 @@ void tracker_client_announce(
 	struct tracker_client *client, uint32_t tracker_index, const struct announce *announce)
 {
 	struct tracker *tracker = &client->trackers[tracker_index];
-	struct timeval deadline = {.tv_sec = TRACKER_TIMEOUT_S};
+	uint64_t shift = u64_min(tracker->timeouts_row, TRACKER_TIMEOUT_SHIFT_MAX);
+	struct timeval deadline = clock_timeval(TRACKER_TIMEOUT_NS << shift);
 
 	tracker_forget(tracker);
 	tracker->announce = *announce;
 	tracker->pending = true;
 	tracker->address = 0;
+	tracker->asked_ns = clock_now_ns();
+	tracker->deadline_ns = tracker->asked_ns + (TRACKER_TIMEOUT_NS << shift);
 	if (evtimer_add(tracker->deadline_event, &deadline) != 0)
 		memory_exhausted(0);
 	step_soon(tracker);

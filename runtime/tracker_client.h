@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Announcing to trackers over HTTP (BEP 3, 7, 23) and UDP (BEP 15), by IPv4 and IPv6. A tracker is
- * named by number or by name; a name's addresses are tried in turn. Every announce is answered, at
- * the latest after TRACKER_TIMEOUT_S.
+ * named by number or by name; a name's addresses are tried in turn. Trackers may be asked side by
+ * side. Every announce is answered, at the latest after TRACKER_TIMEOUT_NS; twice that with each
+ * time that the tracker let it pass, up to four times as long, for one that is slow but works.
  */
 #ifndef RUNTIME_TRACKER_CLIENT_H
 #define RUNTIME_TRACKER_CLIENT_H
@@ -12,7 +13,8 @@
 #include "wire/http_tracker.h"
 #include "wire/metainfo.h"
 
-#define TRACKER_TIMEOUT_S 15
+#define TRACKER_TIMEOUT_NS	  (4 * NS_PER_S)
+#define TRACKER_TIMEOUT_SHIFT_MAX 2
 
 struct tracker_client;
 

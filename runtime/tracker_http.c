@@ -5,11 +5,11 @@
 #include <event2/keyvalq_struct.h>
 #include <stdio.h>
 
+#include "runtime/clock.h"
 #include "runtime/memory.h"
 #include "runtime/socket.h"
 #include "runtime/tracker_private.h"
 
-#define TRY_TIMEOUT_S	  6
 #define REPLY_BYTES_MAX	  (64 * 1024)
 #define HEADERS_BYTES_MAX (16 * 1024)
 #define QUERY_BYTES_MAX	  1024
@@ -80,6 +80,7 @@ static struct evhttp_connection *connection_to(
 	char text[SOCKET_TEXT_MAX];
 	const struct peer_address *address = &tracker->addresses[tracker->address];
 	struct evhttp_connection *http;
+	struct timeval timeout = clock_timeval(tracker_time_left_ns(tracker));
 
 	socket_address_text(text, address);
 	*strrchr(text, ':') = '\0';
@@ -89,7 +90,7 @@ static struct evhttp_connection *connection_to(
 	if (http == NULL)
 		memory_exhausted(0);
 	leave_from_source(tracker, http);
-	evhttp_connection_set_timeout(http, TRY_TIMEOUT_S);
+	evhttp_connection_set_timeout_tv(http, &timeout);
 	evhttp_connection_set_retries(http, 0);
 	evhttp_connection_set_max_body_size(http, REPLY_BYTES_MAX);
 	evhttp_connection_set_max_headers_size(http, HEADERS_BYTES_MAX);

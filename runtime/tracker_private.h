@@ -26,6 +26,10 @@ struct tracker {
 
 	bool pending;
 	struct announce announce;
+	uint64_t asked_ns;
+	uint64_t deadline_ns;
+	uint64_t took_ns; /* to answer, smoothed; 0: it never has */
+	uint32_t timeouts_row;
 	struct event *deadline_event; /* of the whole announce */
 	struct event *retry_event;    /* of a datagram, and to begin */
 	struct tracker_lookup *lookup;
@@ -44,6 +48,8 @@ struct tracker {
 	uint64_t connection_until_ns; /* 0: no connection id */
 	struct peer_address connection_address;
 	uint32_t sent_count;
+	bool connection_fresh; /* got for this announce */
+	bool way_missing;      /* the system knows no way to the address */
 };
 
 /* Try the announce at addresses[address]; then exactly one of the last two below. */
@@ -55,6 +61,9 @@ void tracker_udp_retry(struct tracker *tracker);
 void tracker_http_stop(struct tracker *tracker);
 void tracker_http_close(struct tracker *tracker);
 void tracker_udp_stop(struct tracker *tracker);
+
+/* What is left of the announce's time for this address, and a fair share for those behind it. */
+uint64_t tracker_time_left_ns(const struct tracker *tracker);
 
 void tracker_answer(struct tracker *tracker, const struct announce_reply *reply);
 void tracker_try_failed(struct tracker *tracker, const char *text);

@@ -10,9 +10,11 @@
 #include "runtime/socket.h"
 #include "runtime/tracker_private.h"
 
-#define FIRST_WAIT_NS	    (2 * NS_PER_S)
+#define FIRST_WAIT_NS	    (500 * NS_PER_MS)
+#define FIRST_WAIT_MIN_NS   (100 * NS_PER_MS)
+#define WAIT_SHIFT_MAX	    6
+#define FIRST_WAIT_TIMES    4 /* what the tracker took to answer before */
 #define CONNECTION_VALID_NS (60 * NS_PER_S)
-#define SENDS_MAX	    3 /* 2 + 4 + 8 s */
 #define SENDS_MAX_NOT_LAST  2 /* more addresses to try */
 
 void tracker_udp_stop(struct tracker *tracker)
@@ -23,6 +25,7 @@ void tracker_udp_stop(struct tracker *tracker)
 	if (tracker->udp_descriptor >= 0)
 		close(tracker->udp_descriptor);
 	tracker->udp_descriptor = -1;
+	tracker->way_missing = false;
 }
 
 static bool connected(const struct tracker *tracker)
@@ -32,12 +35,23 @@ static bool connected(const struct tracker *tracker)
 		       &tracker->connection_address, &tracker->addresses[tracker->address]);
 }
 
+/* The first time; then twice as long each time. The announce's own time ends it. */
+static uint64_t wait_ns(const struct tracker *tracker)
+{
+	uint64_t first_ns = FIRST_WAIT_NS;
+
+	if (tracker->took_ns > 0)
+		first_ns = u64_min(
+			first_ns, u64_max(FIRST_WAIT_TIMES * tracker->took_ns, FIRST_WAIT_MIN_NS));
+	return first_ns << u64_min(tracker->sent_count, WAIT_SHIFT_MAX);
+}
+
 /* The request that is due, with a new transaction id; the next one if nothing comes. */
 static void send_request(struct tracker *tracker)
 {
 	uint8_t bytes[UDP_TRACKER_REQUEST_BYTES_MAX];
 	struct udp_tracker_request request = {.action = UDP_TRACKER_CONNECT};
-	struct timeval wait = clock_timeval(FIRST_WAIT_NS << tracker->sent_count);
+	struct timeval wait = clock_timeval(wait_ns(tracker));
 
 	crypto_random(&tracker->transaction_id, sizeof(tracker->transaction_id));
 	request.transaction_id = tracker->transaction_id;
@@ -61,11 +75,14 @@ void tracker_udp_retry(struct tracker *tracker)
 {
 	bool last = tracker->address + 1 >= tracker->addresses_count;
 
-	if (tracker->sent_count >= (last ? SENDS_MAX : SENDS_MAX_NOT_LAST)) {
+	if (tracker->way_missing || (!last && tracker->sent_count >= SENDS_MAX_NOT_LAST)) {
 		tracker->connection_until_ns = 0;
 		tracker_try_failed(tracker, "no answer");
 		return;
 	}
+	/* A tracker that was started again does not answer to the id that it gave before. */
+	if (!tracker->connection_fresh)
+		tracker->connection_until_ns = 0;
 	send_request(tracker);
 }
 
@@ -81,10 +98,16 @@ static bool take_reply(struct tracker *tracker, const uint8_t *bytes, size_t byt
 		tracker->connection_id = reply->connection_id;
 		tracker->connection_until_ns = clock_now_ns() + CONNECTION_VALID_NS;
 		tracker->connection_address = tracker->addresses[tracker->address];
+		tracker->connection_fresh = true;
 		tracker->sent_count = 0;
 		send_request(tracker);
 	} else if (taken && reply->action == UDP_TRACKER_ANNOUNCE) {
 		tracker_answer(tracker, &reply->announce);
+	} else if (taken && reply->action == UDP_TRACKER_ERROR && connected(tracker) &&
+		   !tracker->connection_fresh) {
+		tracker->connection_until_ns = 0;
+		tracker->sent_count = 0;
+		send_request(tracker);
 	} else if (taken && reply->action == UDP_TRACKER_ERROR) {
 		tracker->connection_until_ns = 0;
 		tracker_try_failed(tracker, reply->announce.failure);
@@ -125,6 +148,7 @@ void tracker_udp_try(struct tracker *tracker)
 		socket_address_to_sockaddr(&storage, &tracker->addresses[tracker->address]);
 
 	tracker->sent_count = 0;
+	tracker->connection_fresh = false;
 	tracker->udp_descriptor =
 		socket(storage.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (tracker->udp_descriptor < 0 ||
@@ -132,9 +156,9 @@ void tracker_udp_try(struct tracker *tracker)
 			&tracker->addresses[tracker->address]) ||
 		connect(tracker->udp_descriptor, (const struct sockaddr *)&storage,
 			storage_bytes) != 0) {
-		/* No way there: as if it had not answered. */
+		/* No way there: said when the loop comes round, as every answer is. */
 		log_debug("tracker %s: %s", tracker->url, strerror(errno));
-		tracker->sent_count = SENDS_MAX;
+		tracker->way_missing = true;
 		if (evtimer_add(tracker->retry_event, &at_once) != 0)
 			memory_exhausted(0);
 		return;

@@ -264,6 +264,7 @@ static bool make_swarm(struct transfer *transfer, const struct transfer_settings
 		.piece_hash_bytes = SHA256_BYTES,
 		.zero_pieces = &transfer->zero_pieces,
 		.origin = settings->origin,
+		.relay = settings->relay,
 		.leaves = metainfo->pieces_sha256 != NULL,
 		.all_durable = settings->seed,
 		.frames = transfer_frames_on(transfer),
@@ -285,6 +286,8 @@ static bool make_swarm(struct transfer *transfer, const struct transfer_settings
 	if (!place_set(swarm.rack, settings->rack, "rack", failure) ||
 		!place_set(swarm.site, settings->site, "site", failure))
 		return false;
+	memcpy(transfer->rack, swarm.rack, sizeof(transfer->rack));
+	memcpy(transfer->site, swarm.site, sizeof(transfer->site));
 	transfer->swarm = swarm_create(&swarm, &allocator);
 	if (transfer->swarm == NULL)
 		return failure_set(failure, ERROR_MEMORY,
@@ -415,6 +418,9 @@ void transfer_status(const struct transfer *transfer, struct transfer_status *st
 	};
 	swarm_status(transfer->swarm, &status->swarm);
 	memcpy(status->tracker_text, transfer->tracker_text, sizeof(status->tracker_text));
+	if (status->swarm.tracker != SWARM_TRACKER_NONE)
+		snprintf(status->tracker_url, sizeof(status->tracker_url), "%s",
+			tracker_client_url(transfer->trackers, status->swarm.tracker));
 	if (elapsed_ms > 0) {
 		uint64_t durable_bytes =
 			status->swarm.durable_bytes > oldest->durable_bytes

@@ -99,6 +99,8 @@ struct transfer {
 	struct connection_limits connection_limits;
 	uint8_t peer_id[PEER_ID_BYTES];
 	uint32_t announce_key;
+	char rack[PEER_PLACE_MAX + 1]; /* ours, told to trackers */
+	char site[PEER_PLACE_MAX + 1];
 	uint64_t seed_of_choices;
 	struct bitset zero_pieces;
 	uint64_t *zero_words;

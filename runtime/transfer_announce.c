@@ -76,5 +76,7 @@ void transfer_apply_announce(struct transfer *transfer, const struct swarm_effec
 	announce.downloaded_bytes = status.received_bytes;
 	memcpy(announce.infohash, transfer->metainfo->infohash, SHA1_BYTES);
 	memcpy(announce.peer_id, transfer->peer_id, PEER_ID_BYTES);
+	memcpy(announce.rack, transfer->rack, sizeof(announce.rack));
+	memcpy(announce.site, transfer->site, sizeof(announce.site));
 	tracker_client_announce(transfer->trackers, effect->tracker, &announce);
 }

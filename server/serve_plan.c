@@ -3,7 +3,6 @@
 #include "server/durable.h"
 #include "server/http.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,15 +11,10 @@
 
 static void plan_fill_trackers(const struct server *server, struct plan *plan)
 {
-	char address[INET_ADDRSTRLEN];
 	uint8_t ip[4];
 
-	inet_ntop(AF_INET, &server->settings.address, address, sizeof(address));
-	plan->trackers_count = 2;
-	snprintf(plan->trackers[0].url, sizeof(plan->trackers[0].url), "%s/announce", server->url);
-	snprintf(plan->trackers[1].url, sizeof(plan->trackers[1].url), "udp://%s:%u", address,
-		server->settings.tracker_port);
-	plan->trackers[1].tier = 1;
+	plan->trackers_count = server->trackers_count;
+	memcpy(plan->trackers, server->trackers, sizeof(plan->trackers));
 	memcpy(ip, &server->settings.address.s_addr, sizeof(ip));
 	plan->peers_count = 1;
 	peer_address_from4(&plan->peers[0], ip, origins_port(server->origins));
@@ -80,6 +74,7 @@ static void plan_for(
 	nodes_changed(server->nodes, node);
 	if (plan->action == PLAN_IMAGE || plan->action == PLAN_FINISHING) {
 		plan_fill_arm(server, &node->arm, plan);
+		server_place_node(server, request, node);
 		if (!origins_want(server->origins, node->arm.infohash, &failure)) {
 			*node = before;
 			server_notice(server, "%s waits: %s", node->id, failure.text);

@@ -263,49 +263,6 @@ static bool listen_control(struct server *server, struct failure *failure)
 	return true;
 }
 
-static void on_origin_trouble(void *context, const char *text)
-{
-	server_notice(context, "%s", text);
-}
-
-static bool start_swarm(struct server *server, struct failure *failure)
-{
-	struct tracker_settings tracker_settings = {0};
-	struct sockaddr_storage udp = {0};
-	struct sockaddr_in *address = (struct sockaddr_in *)(void *)&udp;
-	char text[INET_ADDRSTRLEN];
-	struct tracker_url trackers[2] = {0};
-
-	inet_ntop(AF_INET, &server->settings.address, text, sizeof(text));
-	snprintf(trackers[0].url, sizeof(trackers[0].url), "%s/announce", server->url);
-	snprintf(trackers[1].url, sizeof(trackers[1].url), "udp://%s:%u", text,
-		server->settings.tracker_port);
-	trackers[1].tier = 1;
-	server->tracker = tracker_create(server->base, &tracker_settings, failure);
-	if (server->tracker == NULL)
-		return false;
-	address->sin_family = AF_INET;
-	address->sin_addr = server->settings.address;
-	address->sin_port = htons(server->settings.tracker_port);
-	if (!tracker_listen_udp(server->tracker, &udp, failure))
-		return false;
-	struct origins_settings origins_settings = {.base = server->base,
-		.rates = {.up_bytes_per_s = server->settings.origin_bytes_per_s,
-			.ramp_s = server->settings.ramp_s},
-		.store = &server->store,
-		.address = server->settings.address,
-		.port = server->settings.peer_port,
-		.trackers = trackers,
-		.trackers_count = ARRAY_COUNT(trackers),
-		.rack = server->settings.rack,
-		.site = server->settings.site,
-		.on_trouble = on_origin_trouble,
-		.context = server};
-
-	server->origins = origins_create(&origins_settings, failure);
-	return server->origins != NULL;
-}
-
 static bool start_events(struct server *server, struct failure *failure)
 {
 	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
@@ -354,7 +311,7 @@ struct server *server_create(const struct server_settings *settings, struct fail
 		return server_destroy(server);
 	}
 	if (!open_state(server, failure) || !listen_http(server, failure) ||
-		!start_swarm(server, failure) || !listen_control(server, failure) ||
+		!server_start_swarm(server, failure) || !listen_control(server, failure) ||
 		!start_events(server, failure))
 		return server_destroy(server);
 	server_sync_origins(server);

@@ -15,6 +15,7 @@
 #include "pxe/dnsmasq_config.h"
 #include "server/nodes.h"
 #include "server/origin.h"
+#include "tracker/site_table.h"
 #include "tracker/tracker.h"
 
 #define SERVER_URL_MAX 64
@@ -40,6 +41,7 @@ struct server_settings {
 	uint64_t seed_deadline_s;
 	const char *rack;	     /* the origin's, "": in none */
 	const char *site;	     /* of all nodes, "": no name */
+	struct site_table *sites;    /* NULL: none. The site is in it; its maker frees it */
 	uint64_t memory_bytes;	     /* of a node's agent; 0: its default */
 	uint64_t node_bytes_per_s;   /* what a node sends, and receives, at most; 0: no limit */
 	uint64_t origin_bytes_per_s; /* what the origin sends of an image at most; 0: no limit */
@@ -72,6 +74,8 @@ struct server {
 	struct database *database;
 	struct nodes *nodes;
 	struct tracker *tracker;
+	struct tracker_url trackers[METAINFO_TRACKERS_MAX]; /* that nodes are told of */
+	uint32_t trackers_count;
 	struct origins *origins;
 	struct durable *durable;
 	struct dnsmasq *dnsmasq;
@@ -112,6 +116,13 @@ void server_notice(struct server *server, const char *format, ...)
 /* The same, about a node; goes to its history too. */
 void server_node_event(struct server *server, const struct node *node, const char *kind,
 	const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* The node that asks gets its plan: its tracker knows where it stands from now on. */
+void server_place_node(
+	struct server *server, struct evhttp_request *request, const struct node *node);
+
+/* Tracker and origins (server_swarm.c); what it made goes with the server. */
+MUST_USE bool server_start_swarm(struct server *server, struct failure *failure);
 
 /* Starts and stops origins by what the nodes need. */
 void server_sync_origins(struct server *server);

@@ -29,6 +29,7 @@ struct up_options {
 	const char *router;
 	const char *rack;
 	const char *site;
+	const char *sites;
 	uint64_t http_port;
 	uint64_t tracker_port;
 	uint64_t peer_port;
@@ -160,6 +161,22 @@ static bool place_is_fine(const char *option, const char *name, struct failure *
 		       PEER_PLACE_MAX);
 }
 
+static bool sites_load(
+	const struct up_options *wanted, struct server_settings *settings, struct failure *failure)
+{
+	if (wanted->sites == NULL)
+		return true;
+	if (wanted->site == NULL)
+		return failure_set(
+			failure, ERROR_USAGE, "--sites FILE wants --site NAME: which one is this?");
+	settings->sites = site_table_load(wanted->sites, failure);
+	if (settings->sites == NULL)
+		return false;
+	return site_table_find(settings->sites, wanted->site) != NULL ||
+	       failure_set(failure, ERROR_NOT_FOUND, "there is no site %s in %s", wanted->site,
+		       wanted->sites);
+}
+
 static bool settings_make(
 	const struct up_options *wanted, struct server_settings *settings, struct failure *failure)
 {
@@ -196,6 +213,8 @@ static bool settings_make(
 		return false;
 	settings->rack = wanted->rack != NULL ? wanted->rack : "";
 	settings->site = wanted->site != NULL ? wanted->site : "";
+	if (!sites_load(wanted, settings, failure))
+		return false;
 	if (wanted->dhcp_range != NULL && !dhcp_range_parse(&settings->range, wanted->dhcp_range,
 						  settings->address, settings->netmask, failure))
 		return false;
@@ -317,6 +336,8 @@ int up_main(int argc, char **argv)
 		{"rack", OPTION_TEXT, &wanted.rack, "NAME",
 			"the rack this server stands in (see node set --rack)"},
 		{"site", OPTION_TEXT, &wanted.site, "NAME", "the site of server and machines"},
+		{"sites", OPTION_TEXT, &wanted.sites, "FILE",
+			"table of sites: machines get their site's trackers, then the fallback's"},
 		{"http-port", OPTION_COUNT, &wanted.http_port, "PORT", "default 8080"},
 		{"tracker-port", OPTION_COUNT, &wanted.tracker_port, "PORT",
 			"UDP tracker, default 6969"},
@@ -368,7 +389,9 @@ int up_main(int argc, char **argv)
 	}
 	if (wanted.debug)
 		log_set_level(LOG_LEVEL_DEBUG);
-	if (!settings_make(&wanted, &settings, &failure) || !serve(&wanted, &settings, &failure))
-		return command_fail("up", &failure);
-	return EXIT_OK;
+	bool fine =
+		settings_make(&wanted, &settings, &failure) && serve(&wanted, &settings, &failure);
+
+	site_table_free(settings.sites);
+	return fine ? EXIT_OK : command_fail("up", &failure);
 }

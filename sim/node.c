@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "sim/invariants.h"
+#include "sim/tracker.h"
 
 #define RATE_DEFAULT_BYTES_PER_S (50 * 1000 * 1000 / 8)
 #define LATENCY_DEFAULT_NS	 (100 * NS_PER_US)
@@ -233,9 +234,10 @@ void sim_node_create_engine(struct sim_node *node)
 		.leaves = !node->traits.no_leaves,
 		.pex = !node->traits.no_pex,
 		.origin = node->traits.origin,
+		.relay = node->traits.relay,
 		.all_durable = node->traits.origin,
 		.listen_port = LISTEN_PORT,
-		.trackers_count = world->trackers_count,
+		.trackers_count = sim_tracker_list(node, tiers),
 		.tracker_tiers = tiers,
 		.seed = world->seed * 1000003 + node->number * 101 + node->boots_count,
 		.limits = node->traits.limits,

@@ -48,6 +48,7 @@ struct sim_node_traits {
 	bool old_system;  /* the disk holds another system's bytes */
 	bool holds_image; /* the disk holds the image */
 	bool read_back;	  /* before the commit, as the agent does */
+	bool relay;	  /* of its site */
 	bool no_leaves;	  /* speaks without leaf layers, like a foreign client */
 	bool no_pex;	  /* neither tells of peers nor listens (BEP 11) */
 	bool reassess;	  /* even a blank disk is assessed piece by piece */
@@ -132,6 +133,9 @@ struct sim_node {
 	uint64_t started_ns;
 	uint64_t completed_ns;
 	uint64_t finished_ns;
+	uint8_t trackers[SIM_TRACKERS_MAX]; /* the world's number of each that its engine knows */
+	uint64_t heard_ns;		    /* when a tracker answered last, in this life */
+	uint64_t unheard_most_ns;	    /* the longest from one answer to the next */
 	uint64_t needed_bytes; /* distinct bytes that the first assessment did not find */
 	uint64_t payload_received_bytes;
 	uint64_t payload_from_origin_bytes;

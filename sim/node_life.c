@@ -152,6 +152,7 @@ void sim_node_boot(struct sim_node *node)
 	node->hash_free_ns = 0;
 	node->assess_next_piece = 0;
 	node->verified_something = false;
+	node->heard_ns = world->now_ns;
 	if (node->boots_count == 1) {
 		node->started_ns = world->now_ns;
 		node->needed_bytes = world->image.distinct_bytes;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Trackers as the engine's announces see them. */
+#include <inttypes.h>
+
 #include "sim/tracker.h"
 
-#define SILENCE_NS     (10 * NS_PER_S)
+#define SILENCE_NS     (4 * NS_PER_S)
 #define PEERS_MAX      50
 #define EXPIRES_ROUNDS 3
 #define DRAWN_FROM_MIN 512 /* nodes */
@@ -14,6 +16,51 @@ void sim_tracker_add(struct sim_world *world, uint32_t interval_s)
 
 	*tracker = (struct sim_tracker){.alive = true, .interval_s = interval_s};
 	tracker->expires_ns = sim_allocate(world->nodes_max, sizeof(*tracker->expires_ns));
+}
+
+void sim_tracker_add_for(struct sim_world *world, uint32_t interval_s, uint32_t site, uint32_t tier,
+	uint32_t cluster)
+{
+	struct sim_tracker *tracker = &world->trackers[world->trackers_count];
+
+	sim_tracker_add(world, interval_s);
+	tracker->site = site;
+	tracker->tier = tier;
+	tracker->cluster = cluster;
+}
+
+uint32_t sim_tracker_list(struct sim_node *node, uint32_t tiers[static SIM_TRACKERS_MAX])
+{
+	const struct sim_world *world = node->world;
+	uint32_t count = 0;
+
+	for (uint32_t tier = 0; count < world->trackers_count; tier++)
+		for (uint32_t i = 0; i < world->trackers_count; i++) {
+			const struct sim_tracker *tracker = &world->trackers[i];
+			bool other = tracker->site != SIM_SITE_NONE &&
+				     tracker->site != sim_site_of(node);
+
+			if (tracker->tier + other != tier)
+				continue;
+			node->trackers[count] = (uint8_t)i;
+			tiers[count++] = tier;
+		}
+	return count;
+}
+
+bool sim_tracker_knows(const struct sim_world *world, uint32_t tracker, const struct sim_node *node)
+{
+	return world->trackers[tracker].expires_ns[node->number] > world->now_ns;
+}
+
+void sim_judge_trackers(struct sim_world *world, uint64_t unheard_ns_max)
+{
+	for (uint32_t i = 0; i < world->nodes_count; i++)
+		if (world->nodes[i]->unheard_most_ns > unheard_ns_max)
+			sim_violation(world, "trackers",
+				"%s heard from no tracker for %" PRIu64 " ms",
+				world->nodes[i]->name,
+				world->nodes[i]->unheard_most_ns / NS_PER_MS);
 }
 
 void sim_tracker_die(struct sim_world *world, uint32_t tracker, bool silent)
@@ -28,7 +75,15 @@ void sim_tracker_die(struct sim_world *world, uint32_t tracker, bool silent)
 
 void sim_tracker_revive(struct sim_world *world, uint32_t tracker)
 {
-	world->trackers[tracker].alive = true;
+	struct sim_tracker *back = &world->trackers[tracker];
+
+	for (uint32_t i = 0; i < world->trackers_count && back->cluster != 0; i++)
+		if (world->trackers[i].alive && world->trackers[i].cluster == back->cluster) {
+			memcpy(back->expires_ns, world->trackers[i].expires_ns,
+				world->nodes_max * sizeof(*back->expires_ns));
+			break;
+		}
+	back->alive = true;
 	sim_trace(world, "tracker %u is back", tracker);
 }
 
@@ -106,10 +161,24 @@ static void name_peers(
 	}
 }
 
+/* By those of its cluster, too. */
+static void expires_at(struct sim_node *node, const struct sim_tracker *told, uint64_t at_ns)
+{
+	struct sim_world *world = node->world;
+
+	for (uint32_t i = 0; i < world->trackers_count; i++) {
+		struct sim_tracker *tracker = &world->trackers[i];
+
+		if (tracker == told ||
+			(tracker->alive && told->cluster != 0 && tracker->cluster == told->cluster))
+			tracker->expires_ns[node->number] = at_ns;
+	}
+}
+
 void sim_tracker_announce(struct sim_node *node, const struct swarm_effect *effect)
 {
 	struct sim_world *world = node->world;
-	struct sim_tracker *tracker = &world->trackers[effect->tracker];
+	struct sim_tracker *tracker = &world->trackers[node->trackers[effect->tracker]];
 	struct sim_answer *answer = sim_node_answer(node, SWARM_IN_TRACKER_REPLY);
 	uint64_t due_ns = world->now_ns + 2 * node->link.latency_ns;
 
@@ -122,13 +191,16 @@ void sim_tracker_announce(struct sim_node *node, const struct swarm_effect *effe
 		sim_node_answer_at(answer, due_ns);
 		return;
 	}
-	/* Production's reply comes before its peers or after them; here they come first. */
-	if (effect->event == ANNOUNCE_STOPPED)
-		tracker->expires_ns[node->number] = 0;
-	else
-		tracker->expires_ns[node->number] =
-			world->now_ns + EXPIRES_ROUNDS * tracker->interval_s * NS_PER_S;
-	if (effect->event != ANNOUNCE_STOPPED)
+	if (effect->event == ANNOUNCE_STOPPED) {
+		expires_at(node, tracker, 0);
+	} else {
+		expires_at(node, tracker,
+			world->now_ns + EXPIRES_ROUNDS * tracker->interval_s * NS_PER_S);
+		node->unheard_most_ns =
+			u64_max(node->unheard_most_ns, due_ns - u64_min(due_ns, node->heard_ns));
+		node->heard_ns = u64_max(node->heard_ns, due_ns);
+		/* Production's reply comes before its peers or after them; here they come first. */
 		name_peers(node, tracker, (uint32_t)u64_min(effect->numwant, PEERS_MAX), due_ns);
+	}
 	sim_node_answer_at(answer, due_ns);
 }

@@ -50,6 +50,9 @@ struct sim_tracker {
 	bool alive;
 	bool silent; /* when dead: true: no answer (time-out), false: refused at once */
 	uint32_t interval_s;
+	uint32_t tier;	      /* for those whose tracker it is; one later for others */
+	uint32_t site;	      /* whose it is; SIM_SITE_NONE: everybody's */
+	uint32_t cluster;     /* those of one number tell each other; 0: of none */
 	uint64_t *expires_ns; /* by node: until when the tracker hands it out; 0: never */
 };
 

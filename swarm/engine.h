@@ -9,6 +9,7 @@
 #ifndef SWARM_ENGINE_H
 #define SWARM_ENGINE_H
 
+#include "swarm/announcer.h"
 #include "swarm/pex.h"
 #include "swarm/racks.h"
 #include "swarm/state.h"
@@ -29,22 +30,6 @@ enum work {
 	WORK_RACKS = 1 << 9,
 	WORK_COPY = 1 << 10,
 	WORK_PEX = 1 << 11,
-};
-
-struct announcer {
-	uint32_t order[TRACKERS_MAX]; /* trackers, tier by tier, shuffled within */
-	uint32_t tiers[TRACKERS_MAX];
-	uint32_t position; /* in order: the one being tried */
-	uint32_t working;  /* in order: the last that answered */
-	uint32_t failures_row;
-	bool outstanding;
-	bool started_said;
-	bool started_incomplete; /* so `completed` is still to come */
-	bool completed_due;
-	bool stopped_due;
-	enum announce_event event; /* of the announce that is out */
-	uint64_t next_ns;
-	uint64_t answered_ns;
 };
 
 /* Pieces that peers are still to hear of, the latest HAVES_LOG that we got. */
@@ -458,6 +443,7 @@ void announcer_reply(struct swarm *s, uint32_t tracker, bool ok, uint32_t interv
 void announcer_completed(struct swarm *s);
 void announcer_stop(struct swarm *s);
 bool announcer_work(struct swarm *s);
+uint32_t announcer_working(const struct swarm *s);
 
 /* addresses.c */
 MUST_USE bool addresses_create(struct swarm *s);

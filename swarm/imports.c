@@ -191,6 +191,9 @@ bool rack_is_ours(const struct swarm *s, uint32_t at, uint32_t piece)
 		return true;
 	if (s->now_ns < level->settled_ns || others_import(s, at, piece))
 		return false;
+	/* The others of its site know nobody to import from. */
+	if (s->settings.relay && at == LEVEL_SITE)
+		return our_places_turn(s, at, piece);
 	return members_before(s, at, piece, 0) && our_places_turn(s, at, piece);
 }
 

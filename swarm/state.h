@@ -16,7 +16,6 @@
 #define SENDS_MAX	   32  /* SEND_BLOCKs to one peer that are not answered */
 #define OFFENDERS_MAX	   256 /* who is free again soonest is forgotten first */
 #define ALLOCATIONS_MAX	   64
-#define TRACKERS_MAX	   64
 #define BUFFER_STUCK_NS	   (20 * NS_PER_S) /* without a block, then it is begun anew */
 #define HAVES_LOG	   128		   /* a power of two, and more than PEER_HAVES_MAX */
 #define CACHE_LINE_BYTES   64

@@ -404,6 +404,7 @@ void swarm_status(const struct swarm *s, struct swarm_status *status)
 	status->pieces_durable_count = s->durable_count;
 	status->left_bytes = s->settings.length_bytes - s->status.durable_bytes;
 	status->known_addresses_count = s->addresses_count;
+	status->tracker = announcer_working(s);
 	status->complete = s->complete;
 	status->disk_failed = s->disk_failed;
 	for (uint32_t i = 0; i < s->peers_top; i++) {

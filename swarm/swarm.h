@@ -38,6 +38,7 @@ struct swarm;
 
 #define SWARM_BUFFER_NONE	    UINT32_MAX
 #define SWARM_PEER_NONE		    UINT32_MAX
+#define SWARM_TRACKER_NONE	    UINT32_MAX
 #define SWARM_PLACE_BYTES_PER_PIECE 12
 
 struct swarm_limits {
@@ -96,6 +97,8 @@ struct swarm_settings {
 	/* Being in a rack, and in a site, costs SWARM_PLACE_BYTES_PER_PIECE each. */
 	char rack[PEER_PLACE_MAX + 1]; /* "": in none; see peer_place_valid */
 	char site[PEER_PLACE_MAX + 1];
+	bool relay; /* the importer of its site: it is with the first tier of trackers and with
+		       one of the later ones, and imports every piece that its site lacks */
 	bool all_durable; /* everything is on the device already (seed) */
 	bool frames;	  /* the driver decodes compressed blocks: peers may send them */
 	bool pex;	  /* tell peers of each other, and listen (BEP 11) */
@@ -214,7 +217,9 @@ enum swarm_effect_kind {
 	SWARM_EFFECT_WRITE,   /* piece, buffer: write at the piece's place; answer WRITTEN */
 	SWARM_EFFECT_WRITE_ZEROES, /* piece: make its place read as zeros; answer WRITTEN */
 	SWARM_EFFECT_FLUSH,	   /* flush_id: answer FLUSHED */
-	SWARM_EFFECT_ANNOUNCE,	   /* tracker, event, left_bytes, numwant: answer TRACKER_REPLY */
+	SWARM_EFFECT_ANNOUNCE,	   /* tracker, event, left_bytes, numwant: answer TRACKER_REPLY.
+				      Several may be asked at a time; a second announce to one of
+				      them takes the place of the first, which needs no answer */
 	/* News for the program around the swarm. */
 	SWARM_EFFECT_PIECE_DURABLE, /* piece */
 	SWARM_EFFECT_COMPLETE,	  /* every piece is durable (again, after a PIECE_BAD was mended) */
@@ -308,6 +313,7 @@ struct swarm_status {
 	uint32_t known_addresses_count;
 	uint64_t learnt_count[SWARM_SOURCES_COUNT]; /* addresses that were new, by who named them */
 	uint32_t banned_count;
+	uint32_t tracker; /* that answered last, or SWARM_TRACKER_NONE; a relay's of its own tier */
 	bool complete;
 	bool disk_failed;
 };

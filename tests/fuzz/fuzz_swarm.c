@@ -401,6 +401,7 @@ static bool begin(struct model *m)
 	settings.limits.flush_bytes = draw(m, 4) * PIECE_BYTES;
 	settings.limits.assess_bytes_min = draw(m, 4) * PIECE_BYTES;
 	settings.origin = draw(m, 4) == 0;
+	settings.relay = settings.seed % 4 == 3;
 	settings.leaves = draw(m, 2) != 0;
 	settings.all_durable = draw(m, 4) == 0;
 	settings.frames = draw(m, 4) != 0;

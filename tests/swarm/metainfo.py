@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes a metainfo file for tests, independently of the program under test.
 
-usage: metainfo.py IMAGE OUT [--piece-size BYTES] [--tracker URL]... [--key PEM] [--sha1-only]
+usage: metainfo.py IMAGE OUT [--piece-size BYTES] [--tracker URL[,URL...]]... [--key PEM] [--sha1-only]
                              [--v2-only] [--print-infohash]
+
+Trackers of one --tracker are a tier.
 """
 import argparse
 import hashlib
@@ -115,8 +117,9 @@ def main():
             top["piece layers"] = {root: layer}
     top["info"] = info
     if args.tracker:
-        top["announce"] = args.tracker[0]
-        top["announce-list"] = [[url] for url in args.tracker]
+        tiers = [urls.split(",") for urls in args.tracker]
+        top["announce"] = tiers[0][0]
+        top["announce-list"] = tiers
     if args.key:
         top["signatures"] = [sign(args.key, bencode(info))]
     with open(args.out, "wb") as out:

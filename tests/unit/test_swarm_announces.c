@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Announces to tracker tiers, and what the engine does with addresses. */
+/* Announces to tracker tiers, whatever becomes of the trackers, and what the engine does with
+ * addresses. */
 #include "tests/support/pair.h"
 
 #define PIECES	    4
@@ -37,6 +38,16 @@ static struct swarm_effect taken_announce(void)
 
 	rig_clear(&rig);
 	return copy;
+}
+
+/* Until the next announce, which is not answered long enough for others to follow. */
+static struct swarm_effect next_announce(uint64_t within_ns)
+{
+	uint64_t end_ns = rig.now_ns + within_ns;
+
+	while (rig_count(&rig, SWARM_EFFECT_ANNOUNCE) == 0 && rig.now_ns < end_ns)
+		rig_pass(&rig, 50 * NS_PER_MS);
+	return taken_announce();
 }
 
 static void reply(uint32_t tracker, bool ok, uint32_t interval_s)
@@ -79,8 +90,7 @@ static void the_tracker_that_answers_moves_to_the_front(void **state)
 
 	assert_int_equal(second, 1 - first);
 	reply(second, true, 10);
-	rig_pass(&rig, 10 * NS_PER_S);
-	struct swarm_effect announce = taken_announce();
+	struct swarm_effect announce = next_announce(10 * NS_PER_S);
 
 	assert_int_equal(announce.tracker, second);
 	assert_int_equal(announce.event, ANNOUNCE_NONE);
@@ -161,6 +171,183 @@ static void a_seed_never_says_completed(void **state)
 	reply(announce.tracker, true, 5);
 	rig_pass(&rig, 6 * NS_PER_S);
 	assert_int_equal(taken_announce().event, ANNOUNCE_NONE);
+}
+
+/* ---- slow, silent, dead and back again ---- */
+
+static uint32_t announces_count(void)
+{
+	return rig_count(&rig, SWARM_EFFECT_ANNOUNCE);
+}
+
+/* Both of the first tier are silent and the second tier's answers. */
+static void fall_to_the_second_tier(void)
+{
+	begin(3, false);
+	rig_pass(&rig, 2 * NS_PER_S);
+	rig_clear(&rig);
+	reply(2, true, 5);
+}
+
+static void a_silent_tracker_is_not_waited_for(void **state)
+{
+	(void)state;
+	begin(3, false);
+	uint32_t first = taken_announce().tracker;
+
+	rig_pass(&rig, 900 * NS_PER_MS);
+	assert_int_equal(announces_count(), 0);
+	rig_pass(&rig, 100 * NS_PER_MS);
+	uint32_t second = taken_announce().tracker;
+
+	assert_int_equal(second, 1 - first);
+	reply(second, true, 10);
+	/* It shares what it knows with the first, which is not told that we left. */
+	reply(first, true, 10);
+	assert_int_equal(announces_count(), 0);
+	assert_int_equal(next_announce(10 * NS_PER_S).tracker, second);
+}
+
+static void a_silent_tier_is_left_after_two_seconds(void **state)
+{
+	(void)state;
+	begin(3, false);
+	rig_pass(&rig, 1900 * NS_PER_MS);
+	assert_int_equal(announces_count(), 2);
+	rig_clear(&rig);
+	rig_pass(&rig, 100 * NS_PER_MS);
+	struct swarm_effect announce = taken_announce();
+
+	assert_int_equal(announce.tracker, 2);
+	assert_int_equal(announce.event, ANNOUNCE_STARTED);
+}
+
+static void one_refusal_does_not_shorten_the_patience_with_its_tier(void **state)
+{
+	(void)state;
+	begin(3, false);
+	uint32_t first = taken_announce().tracker;
+
+	rig_pass(&rig, NS_PER_S);
+	reply(taken_announce().tracker, false, 0);
+	rig_pass(&rig, 900 * NS_PER_MS);
+	assert_int_equal(announces_count(), 0);
+	/* Now the other has refused, too. */
+	reply(first, false, 0);
+	assert_int_equal(taken_announce().tracker, 2);
+}
+
+static void who_was_fast_is_given_less_time(void **state)
+{
+	(void)state;
+	begin(3, false);
+	uint32_t first = taken_announce().tracker;
+
+	reply(first, true, 10);
+	assert_int_equal(next_announce(10 * NS_PER_S).tracker, first);
+	assert_int_equal(next_announce(300 * NS_PER_MS).tracker, 1 - first);
+}
+
+static void an_earlier_tier_that_is_back_is_returned_to(void **state)
+{
+	(void)state;
+	fall_to_the_second_tier();
+	/* They were awaited all the time: now they are said to be silent. */
+	reply(0, false, 0);
+	reply(1, false, 0);
+	rig_pass(&rig, 6 * NS_PER_S);
+	bool probed[3] = {false};
+
+	for (uint32_t i = 0; i < rig.log_count; i++)
+		if (rig.log[i].kind == SWARM_EFFECT_ANNOUNCE)
+			probed[rig.log[i].tracker] = true;
+	assert_true(probed[0] && probed[1]);
+	rig_clear(&rig);
+	reply(0, true, 5);
+	struct swarm_effect leave = taken_announce();
+
+	assert_int_equal(leave.tracker, 2);
+	assert_int_equal(leave.event, ANNOUNCE_STOPPED);
+	assert_int_equal(leave.numwant, 0);
+	reply(2, true, 5);
+	/* Said once more: it may be the one that we took leave of, by another URL. */
+	assert_int_equal(next_announce(NS_PER_S + 100 * NS_PER_MS).tracker, 0);
+}
+
+static void a_late_answer_of_an_earlier_tier_is_a_return_too(void **state)
+{
+	(void)state;
+	fall_to_the_second_tier();
+	reply(1, true, 5);
+	struct swarm_effect leave = taken_announce();
+
+	assert_int_equal(leave.tracker, 2);
+	assert_int_equal(leave.event, ANNOUNCE_STOPPED);
+}
+
+static void a_late_answer_of_a_later_tier_is_taken_back(void **state)
+{
+	(void)state;
+	begin(3, false);
+	rig_pass(&rig, 2 * NS_PER_S);
+	rig_clear(&rig);
+	reply(0, true, 5);
+	reply(2, true, 5);
+	struct swarm_effect leave = taken_announce();
+
+	assert_int_equal(leave.tracker, 2);
+	assert_int_equal(leave.event, ANNOUNCE_STOPPED);
+}
+
+static void a_tracker_that_was_silent_is_told_that_we_started(void **state)
+{
+	(void)state;
+	begin(1, false);
+	reply(taken_announce().tracker, true, 5);
+	rig_pass(&rig, 5 * NS_PER_S);
+	assert_int_equal(taken_announce().event, ANNOUNCE_NONE);
+	reply(0, false, 0);
+	rig_pass(&rig, 2 * NS_PER_S);
+	assert_int_equal(taken_announce().event, ANNOUNCE_STARTED);
+}
+
+static void everybody_who_knows_us_hears_that_we_stop(void **state)
+{
+	(void)state;
+	fall_to_the_second_tier();
+	rig_clear(&rig);
+	rig_input(&rig, SWARM_IN_STOP);
+	assert_int_equal(announces_count(), 3);
+	for (uint32_t i = 0; i < rig.log_count; i++)
+		if (rig.log[i].kind == SWARM_EFFECT_ANNOUNCE)
+			assert_int_equal(rig.log[i].event, ANNOUNCE_STOPPED);
+}
+
+static void a_relay_is_with_two_tiers_at_a_time(void **state)
+{
+	struct swarm_settings settings = rig_settings(PIECES, PIECE_BYTES);
+	bool asked[3] = {false};
+
+	(void)state;
+	settings.trackers_count = 3;
+	settings.tracker_tiers = tiers;
+	settings.relay = true;
+	rig_create(&rig, &settings);
+	rig_begin(&rig);
+	assert_int_equal(announces_count(), 2);
+	for (uint32_t i = 0; i < rig.log_count; i++)
+		if (rig.log[i].kind == SWARM_EFFECT_ANNOUNCE)
+			asked[rig.log[i].tracker] = true;
+	assert_true(asked[2] && asked[0] != asked[1]);
+	rig_clear(&rig);
+	reply(asked[0] ? 0 : 1, true, 5);
+	reply(2, true, 5);
+	assert_int_equal(announces_count(), 0);
+	/* And stays so, each with its own interval. */
+	struct swarm_effect again = next_announce(5 * NS_PER_S);
+
+	reply(again.tracker, true, 30);
+	assert_int_equal(next_announce(5 * NS_PER_S).tracker == 2, again.tracker != 2);
 }
 
 static void stop_says_goodbye_to_everybody(void **state)
@@ -249,6 +436,17 @@ int main(void)
 		cmocka_unit_test_teardown(pauses_grow_while_nobody_answers, end),
 		cmocka_unit_test_teardown(completion_and_stop_are_announced, end),
 		cmocka_unit_test_teardown(a_seed_never_says_completed, end),
+		cmocka_unit_test_teardown(a_silent_tracker_is_not_waited_for, end),
+		cmocka_unit_test_teardown(a_silent_tier_is_left_after_two_seconds, end),
+		cmocka_unit_test_teardown(
+			one_refusal_does_not_shorten_the_patience_with_its_tier, end),
+		cmocka_unit_test_teardown(who_was_fast_is_given_less_time, end),
+		cmocka_unit_test_teardown(an_earlier_tier_that_is_back_is_returned_to, end),
+		cmocka_unit_test_teardown(a_late_answer_of_an_earlier_tier_is_a_return_too, end),
+		cmocka_unit_test_teardown(a_late_answer_of_a_later_tier_is_taken_back, end),
+		cmocka_unit_test_teardown(a_tracker_that_was_silent_is_told_that_we_started, end),
+		cmocka_unit_test_teardown(everybody_who_knows_us_hears_that_we_stop, end),
+		cmocka_unit_test_teardown(a_relay_is_with_two_tiers_at_a_time, end),
 		cmocka_unit_test_teardown(stop_says_goodbye_to_everybody, end),
 		cmocka_unit_test_teardown(an_address_is_tried_once_at_a_time_and_ever_less, end),
 		cmocka_unit_test_teardown(no_more_connections_than_wanted, end),

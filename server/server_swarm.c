@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The swarm's part of the server: its tracker, its origins, and which trackers nodes are told of.
+ */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/log.h"
+#include "server/server.h"
+
+/* Both are one tracker, so they stand in one tier: who cannot use the one uses the other. */
+static void own_trackers(struct server *server, const char *address)
+{
+	server->trackers_count = 2;
+	snprintf(server->trackers[0].url, sizeof(server->trackers[0].url), "%s/announce",
+		server->url);
+	snprintf(server->trackers[1].url, sizeof(server->trackers[1].url), "udp://%s:%u", address,
+		server->settings.tracker_port);
+}
+
+static bool is_among(const struct server *server, const struct tracker_url *own)
+{
+	size_t own_bytes = strlen(own->url);
+
+	for (uint32_t i = 0; i < server->trackers_count; i++) {
+		const struct tracker_url *url = &server->trackers[i];
+
+		/* Behind a UDP tracker's port there may be a path. */
+		if (url->tier == 0 && strncmp(url->url, own->url, own_bytes) == 0 &&
+			(url->url[own_bytes] == '\0' || url->url[own_bytes] == '/'))
+			return true;
+	}
+	return false;
+}
+
+/* The site table's, or the one in here. */
+static void choose_trackers(struct server *server, const char *address)
+{
+	const struct site_table *sites = server->settings.sites;
+
+	own_trackers(server, address);
+	if (sites == NULL)
+		return;
+	struct tracker_url own[2] = {server->trackers[0], server->trackers[1]};
+
+	server->trackers_count =
+		site_table_trackers(sites, server->settings.site, server->trackers);
+	if (!is_among(server, &own[0]) && !is_among(server, &own[1]))
+		server_notice(server,
+			"the tracker in this server (%s, %s) is not among those of site %s: "
+			"machines are not told of it",
+			own[0].url, own[1].url, server->settings.site);
+}
+
+static bool listen_udp(struct server *server, struct failure *failure)
+{
+	struct sockaddr_storage udp = {0};
+	struct sockaddr_in *address = (struct sockaddr_in *)(void *)&udp;
+
+	address->sin_family = AF_INET;
+	address->sin_addr = server->settings.address;
+	address->sin_port = htons(server->settings.tracker_port);
+	return tracker_listen_udp(server->tracker, &udp, failure);
+}
+
+/* Its own tracker prefers what is near: the origin's place is ours, machines' are in their plans.
+ */
+static void place(struct server *server, const uint8_t ip[static 16], const char *rack)
+{
+	if (!tracker_place_address(server->tracker, ip, server->settings.site, rack))
+		log_debug("the tracker has no room for one more address");
+}
+
+static bool place_all(struct server *server, struct failure *failure)
+{
+	struct peer_address own = {0};
+	uint8_t ip[4];
+
+	memcpy(ip, &server->settings.address.s_addr, sizeof(ip));
+	peer_address_from4(&own, ip, 0);
+	place(server, own.ip, server->settings.rack);
+	return server->settings.sites == NULL ||
+	       site_table_place(server->settings.sites, server->tracker, failure);
+}
+
+void server_place_node(
+	struct server *server, struct evhttp_request *request, const struct node *node)
+{
+	struct peer_address address = {0};
+	char *ip = NULL;
+	ev_uint16_t port;
+
+	evhttp_connection_get_peer(evhttp_request_get_connection(request), &ip, &port);
+	if (ip != NULL && peer_address_ip_read(&address, ip, strlen(ip)))
+		place(server, address.ip, node->rack);
+}
+
+static void on_origin_trouble(void *context, const char *text)
+{
+	server_notice(context, "%s", text);
+}
+
+bool server_start_swarm(struct server *server, struct failure *failure)
+{
+	struct tracker_settings tracker_settings = {0};
+	char text[INET_ADDRSTRLEN];
+
+	inet_ntop(AF_INET, &server->settings.address, text, sizeof(text));
+	choose_trackers(server, text);
+	server->tracker = tracker_create(server->base, &tracker_settings, failure);
+	if (server->tracker == NULL || !listen_udp(server, failure) || !place_all(server, failure))
+		return false;
+	struct origins_settings origins_settings = {.base = server->base,
+		.rates = {.up_bytes_per_s = server->settings.origin_bytes_per_s,
+			.ramp_s = server->settings.ramp_s},
+		.store = &server->store,
+		.address = server->settings.address,
+		.port = server->settings.peer_port,
+		.trackers = server->trackers,
+		.trackers_count = server->trackers_count,
+		.rack = server->settings.rack,
+		.site = server->settings.site,
+		.on_trouble = on_origin_trouble,
+		.context = server};
+
+	server->origins = origins_create(&origins_settings, failure);
+	return server->origins != NULL;
+}

@@ -1,0 +1,122 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# seconds: 400
+# What foreign clients make of a list of two tiers, own site first: whom they announce to while both
+# trackers work, when the first is dead, and when it is back (docs/sites.md). A tier has an HTTP and a UDP
+# URL of the same tracker. What a client does is its own affair and printed; checked is only what the
+# page relies on. One network namespace, loopback. Prints TAP.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+BIN=$(realpath "${BIN:-build/swarmboot}")
+HERE=$PWD
+. tests/processes.bash
+((EUID == 0)) || { echo "skip tiers - network namespaces need root"; exit 77; }
+
+NS=sbti$$
+WORK=$(mktemp -d /tmp/swarmboot-tiers-XXXXXX)
+PIDS=()
+failed=0
+cleanup() {
+	trap - EXIT INT TERM
+	end_all 10 "${PIDS[@]}"
+	ip netns del "$NS" 2>/dev/null
+	if [ "$failed" = 0 ]; then rm -rf "$WORK"; else echo "# logs are kept in $WORK"; fi
+}
+trap cleanup EXIT
+trap 'failed=1; exit 130' INT TERM
+
+start() { # NAME COMMAND...: in the namespace, in the background; the pid is in $pid
+	local name=$1
+	shift
+	ip netns exec "$NS" "$@" >"$WORK/$name.log" 2>&1 </dev/null &
+	pid=$!
+	PIDS+=("$pid")
+}
+within() { # SECONDS COMMAND...: polls; prints the seconds that it took, or "no"
+	local limit=$1 begin=$SECONDS
+	shift
+	until "$@"; do
+		((SECONDS < begin + limit)) || { echo no; return; }
+		sleep 0.2
+	done
+	echo $((SECONDS - begin))
+}
+check() { # NAME COMMAND...
+	local name=$1
+	shift
+	if "$@"; then echo "ok $name"; else echo "not ok $name"; failed=1; fi
+}
+
+ip netns add "$NS" && ip -n "$NS" link set lo up || exit 1
+for host in 1 2 3 4 5; do ip -n "$NS" addr add "10.77.0.$host/24" dev lo; done
+declare -a tracker_pid
+tracker() { # NUMBER
+	start "tracker$1" "$BIN" tracker --listen "10.77.0.$1:6969" --interval 2s
+	tracker_pid[$1]=$pid
+	[ "$(within 10 answers "$1")" != no ]
+}
+answers() { ip netns exec "$NS" curl -s -o /dev/null --max-time 2 "http://10.77.0.$1:6969/scrape"; }
+head -c 1000000 /dev/urandom >"$WORK/image"
+hash=$("$HERE/tests/swarm/metainfo.py" "$WORK/image" "$WORK/image.torrent" --piece-size 262144 \
+	--tracker http://10.77.0.1:6969/announce,udp://10.77.0.1:6969/announce \
+	--tracker http://10.77.0.2:6969/announce,udp://10.77.0.2:6969/announce)
+knows() { # NUMBER IP: whether that tracker hands it out
+	ip netns exec "$NS" "$HERE/tests/swarm/sites_peers.py" "http://10.77.0.$1:6969/announce" "$hash" 2>/dev/null |
+		grep -qx "$2"
+}
+
+# Leechers, so that they announce as long as they run: nobody has the image.
+client() { # NAME IP
+	local name=$1 ip=$2
+	mkdir -p "$WORK/$name"
+	case $name in
+	aria2)
+		start $name aria2c --no-conf=true --dir="$WORK/$name" --interface="$ip" --listen-port=6881 \
+			--enable-dht=false --bt-enable-lpd=false --file-allocation=none --bt-tracker-timeout=5 \
+			--bt-tracker-connect-timeout=5 --bt-tracker-interval=2 --summary-interval=0 "$WORK/image.torrent"
+		;;
+	transmission)
+		mkdir -p "$WORK/$name.config"
+		echo "{\"bind-address-ipv4\": \"$ip\", \"dht-enabled\": false, \"lpd-enabled\": false,
+			\"utp-enabled\": false, \"port-forwarding-enabled\": false}" >"$WORK/$name.config/settings.json"
+		start $name transmission-cli -g "$WORK/$name.config" -w "$WORK/$name" -p 6881 -M "$WORK/image.torrent"
+		;;
+	libtorrent)
+		start $name /usr/bin/python3 "$HERE/tests/foreign/libtorrent_node.py" "$WORK/image.torrent" \
+			"$WORK/$name" --listen "$ip:6881" --profile default
+		;;
+	esac
+}
+tracker 1
+tracker 2
+host=3
+for name in aria2 transmission libtorrent; do
+	ip=10.77.0.$host
+	host=$((host + 1))
+	case $name in
+	aria2) command=aria2c ;;
+	transmission) command=transmission-cli ;;
+	libtorrent) command=/usr/bin/python3 ;;
+	esac
+	command -v $command >/dev/null || { echo "skip $name - $command is not installed"; continue; }
+	client $name $ip
+	client_pid=$pid
+	first=$(within 15 knows 1 $ip)
+	second=$(within 5 knows 2 $ip)
+	echo "# $name: first tier after $first s; second tier beside it: $second"
+	check ${name}_is_with_the_first_tier test "$first" != no
+	case $name in aria2 | libtorrent) check ${name}_leaves_the_second_alone test "$second" = no ;; esac
+	end_all 0 "${tracker_pid[1]}"
+	fell=$(within 60 knows 2 $ip)
+	echo "# $name: first tier dead: with the second after $fell s"
+	check ${name}_falls_to_the_second test "$fell" != no
+	tracker 1
+	back=$(within 30 knows 1 $ip)
+	echo "# $name: first tier back: with it after $back s"
+	end_all 5 "$client_pid"
+	for number in 1 2; do
+		end_all 5 "${tracker_pid[$number]}"
+		tracker $number
+	done
+done
+exit $failed
