@@ -319,6 +319,17 @@ static bool serve(const struct up_options *wanted, const struct server_settings 
 	return fine;
 }
 
+static int run(const struct up_options *wanted)
+{
+	struct server_settings settings = {0};
+	struct failure failure = {0};
+	bool fine =
+		settings_make(wanted, &settings, &failure) && serve(wanted, &settings, &failure);
+
+	site_table_free(settings.sites);
+	return fine ? EXIT_OK : command_fail("up", &failure);
+}
+
 int up_main(int argc, char **argv)
 {
 	struct up_options wanted = {
@@ -375,9 +386,7 @@ int up_main(int argc, char **argv)
 			 "it.",
 		.options = options,
 	};
-	struct server_settings settings = {0};
 	size_t operands_count;
-	struct failure failure = {0};
 
 	switch (command_parse(&description, argc, argv, NULL, &operands_count)) {
 	case PARSE_HELP:
@@ -389,9 +398,5 @@ int up_main(int argc, char **argv)
 	}
 	if (wanted.debug)
 		log_set_level(LOG_LEVEL_DEBUG);
-	bool fine =
-		settings_make(&wanted, &settings, &failure) && serve(&wanted, &settings, &failure);
-
-	site_table_free(settings.sites);
-	return fine ? EXIT_OK : command_fail("up", &failure);
+	return run(&wanted);
 }

@@ -7,9 +7,8 @@
 #define DIE_NS	     (5 * NS_PER_S)
 #define FALLEN_NS    (DIE_NS + (INTERVAL_S + 3) * NS_PER_S)
 #define BACK_NS	     (20 * NS_PER_S)
-#define RETURNED_NS  (BACK_NS + 26 * NS_PER_S) /* the longest time between two probes, and a stop  \
-						*/
-#define LATE_NS (50 * NS_PER_S)		       /* keeps the world going */
+#define RETURNED_NS  (BACK_NS + 26 * NS_PER_S) /* twice the time between probes, and a stop */
+#define LATE_NS	     (50 * NS_PER_S)	       /* keeps the world going */
 
 static void add_site(struct sim_world *world, uint32_t site, const struct sim_node_traits *traits)
 {
