@@ -15,6 +15,7 @@
 #include "tracker/allow_list.h"
 #include "tracker/notify.h"
 #include "tracker/privileges.h"
+#include "tracker/site_table.h"
 #include "tracker/tracker.h"
 
 #define SWARMS_MAX_DEFAULT 1024
@@ -167,15 +168,39 @@ static bool reload_allowed(
 	return true;
 }
 
+/* NULL when there is to be none, too. */
+static bool sites_load(
+	const struct daemon_options *options, struct site_table **sites, struct failure *failure)
+{
+	*sites = NULL;
+	if (options->sites_path != NULL)
+		*sites = site_table_load(options->sites_path, failure);
+	return options->sites_path == NULL || *sites != NULL;
+}
+
+/* Takes the table. */
+static void sites_apply(struct daemon *daemon, struct site_table *sites)
+{
+	struct failure failure = {0};
+
+	tracker_forget_subnets(daemon->tracker);
+	if (sites != NULL && !site_table_place(sites, daemon->tracker, &failure))
+		log_error("%s", failure.text);
+	site_table_free(sites);
+}
+
 static bool reload(struct daemon *daemon, struct failure *failure)
 {
 	struct daemon_options now;
+	struct site_table *sites = NULL;
 
 	if (daemon_options_read(&now, daemon->argc, daemon->argv, failure) != PARSE_OK ||
-		!reload_allowed(daemon, &now, failure)) {
+		!sites_load(&now, &sites, failure) || !reload_allowed(daemon, &now, failure)) {
+		site_table_free(sites);
 		daemon_options_release(&now);
 		return false;
 	}
+	sites_apply(daemon, sites);
 	if (!log_apply(&now))
 		abort(); /* the options were checked */
 	daemon_options_fixed(daemon->started, &now, say_fixed);
@@ -297,6 +322,7 @@ static bool drop_privileges(struct daemon *daemon, struct failure *failure)
 		return false;
 	warn_unreadable(options->config_path);
 	warn_unreadable(options->allow_path);
+	warn_unreadable(options->sites_path);
 	return true;
 }
 
@@ -308,6 +334,7 @@ static bool start_tracker(struct daemon *daemon, struct failure *failure)
 		.peers_max = (uint32_t)options->peers_max,
 		.swarms_max = (uint32_t)options->swarms_max,
 		.allow_only = options->allow_path != NULL};
+	struct site_table *sites;
 	size_t added;
 	size_t removed;
 
@@ -318,8 +345,9 @@ static bool start_tracker(struct daemon *daemon, struct failure *failure)
 			(uint32_t)u64_max(SWARMS_MAX_DEFAULT, 2 * daemon->allowed.count);
 	daemon->swarms_max = settings.swarms_max;
 	daemon->tracker = tracker_create(daemon->base, &settings, failure);
-	if (daemon->tracker == NULL)
+	if (daemon->tracker == NULL || !sites_load(options, &sites, failure))
 		return false;
+	sites_apply(daemon, sites);
 	return allow_list_apply(daemon->tracker, &none, &daemon->allowed, &added, &removed) ||
 	       failure_set(failure, ERROR_LIMIT,
 		       "--swarms-max %u is no room for the %zu infohashes of %s",
@@ -378,7 +406,11 @@ bool daemon_check(const struct daemon_options *options, struct failure *failure)
 {
 	struct allow_list list = {0};
 	struct identity identity;
+	struct site_table *sites = NULL;
 
+	if (!sites_load(options, &sites, failure))
+		return false;
+	site_table_free(sites);
 	if ((options->user != NULL && !privileges_find(options->user, &identity, failure)) ||
 		(options->allow_path != NULL &&
 			!allow_list_read(&list, options->allow_path, failure)))

@@ -15,6 +15,7 @@ struct daemon_options {
 	uint64_t peers_max;
 	uint64_t swarms_max; /* 0: as many as fit the list of infohashes, 1,024 at least */
 	const char *allow_path;
+	const char *sites_path;
 	const char *user;
 	const char *log_level;
 	const char *log_format;
