@@ -16,13 +16,15 @@
 #include "tracker/notify.h"
 #include "tracker/privileges.h"
 #include "tracker/site_table.h"
+#include "tracker/status.h"
 #include "tracker/tracker.h"
 
-#define SWARMS_MAX_DEFAULT 1024
-#define TELL_INTERVAL_US   (10 * UINT64_C(1000000)) /* of the numbers that the manager shows */
-#define STOP_ROUND_US	   10000
-#define STOP_ROUNDS_MAX	   100 /* a second for answers under way */
-#define STOP_ROUNDS_MIN	   3   /* then what the sockets held already was taken */
+#define STATUS_LISTEN_DEFAULT "127.0.0.1:6968"
+#define SWARMS_MAX_DEFAULT    1024
+#define TELL_INTERVAL_US      (10 * UINT64_C(1000000)) /* of the numbers that the manager shows */
+#define STOP_ROUND_US	      10000
+#define STOP_ROUNDS_MAX	      100 /* a second for answers under way */
+#define STOP_ROUNDS_MIN	      3	  /* then what the sockets held already was taken */
 
 struct daemon {
 	int argc;
@@ -31,6 +33,7 @@ struct daemon {
 	struct daemon_options current;	      /* what the last reload read; empty before one */
 	struct event_base *base;
 	struct tracker *tracker;
+	struct status *status; /* NULL: shows it to nobody */
 	uint32_t swarms_max;
 	struct allow_list allowed;
 	struct notify notify;
@@ -102,6 +105,32 @@ static bool listen_all(struct daemon *daemon, struct failure *failure)
 	for (size_t i = 0; i < udp->count; i++)
 		if (!listen_one(daemon, false, udp->texts[i], failure))
 			return false;
+	return true;
+}
+
+/* An address that nobody asked for need not be free: another tracker of this machine has it. */
+static bool listen_status(struct daemon *daemon, struct failure *failure)
+{
+	const char *wanted = daemon->started->status_listen;
+	const char *text = wanted != NULL ? wanted : STATUS_LISTEN_DEFAULT;
+	struct sockaddr_storage address;
+	unsigned address_bytes;
+
+	if (strcmp(text, "none") == 0)
+		return true;
+	daemon->status = status_create(daemon->base, daemon->tracker, failure);
+	if (daemon->status == NULL || !address_parse(text, &address, &address_bytes, failure))
+		return false;
+	if (status_listen(daemon->status, &address, failure)) {
+		say_listener("http", &address, "/");
+		return true;
+	}
+	daemon->status = status_destroy(daemon->status);
+	if (wanted != NULL || failure->error != ERROR_ADDRESS_IN_USE)
+		return false;
+	log_warning("tracker: no status on %s: %s; --status-listen says where else, or none", text,
+		failure->text);
+	*failure = (struct failure){0};
 	return true;
 }
 
@@ -333,7 +362,10 @@ static bool start_tracker(struct daemon *daemon, struct failure *failure)
 	struct tracker_settings settings = {.interval_s = (uint32_t)options->interval_s,
 		.peers_max = (uint32_t)options->peers_max,
 		.swarms_max = (uint32_t)options->swarms_max,
-		.allow_only = options->allow_path != NULL};
+		.allow_only = options->allow_path != NULL,
+		.requests_per_s_max = (uint32_t)options->requests_max,
+		.connections_max = (uint32_t)options->connections_max,
+		.connections_per_address_max = (uint32_t)options->connections_per_address};
 	struct site_table *sites;
 	size_t added;
 	size_t removed;
@@ -363,7 +395,8 @@ static bool start(struct daemon *daemon, struct failure *failure)
 	if (daemon->base == NULL)
 		return failure_set(failure, ERROR_SYSTEM, "cannot make an event loop");
 	if (!watch(daemon, failure) || !start_tracker(daemon, failure) ||
-		!listen_all(daemon, failure) || !drop_privileges(daemon, failure))
+		!listen_all(daemon, failure) || !listen_status(daemon, failure) ||
+		!drop_privileges(daemon, failure))
 		return false;
 	if (fflush(stdout) != 0)
 		return failure_errno(failure, ERROR_SYSTEM, "cannot write to standard output");
@@ -388,6 +421,7 @@ bool daemon_run(
 		ran = failure_set(failure, ERROR_SYSTEM, "the event loop failed");
 	if (ran)
 		log_event(LOG_LEVEL_INFO, "stopped", NULL, 0);
+	daemon.status = status_destroy(daemon.status);
 	daemon.tracker = tracker_destroy(daemon.tracker);
 	event_drop(daemon.terminate);
 	event_drop(daemon.interrupt);

@@ -29,6 +29,11 @@ static bool check_address(const char *text, struct failure *failure)
 	return address_parse(text, &address, &address_bytes, failure);
 }
 
+static bool check_status_address(const char *text, struct failure *failure)
+{
+	return strcmp(text, "none") == 0 || check_address(text, failure);
+}
+
 static bool check_level(const char *text, struct failure *failure)
 {
 	enum log_level level;
@@ -80,6 +85,25 @@ static const struct entry entries[] = {
 		AT(swarms_max),
 		.max = 1000000,
 		.range = "0 to 1000000"},
+	{.option = {"requests-max", OPTION_COUNT, NULL, "N",
+		 "announces and scrapes a second of one address (default 1000)"},
+		AT(requests_max),
+		.max = 1000000,
+		.range = "0 to 1000000"},
+	{.option = {"connections-max", OPTION_COUNT, NULL, "N",
+		 "HTTP connections at a time (default 4096)"},
+		AT(connections_max),
+		.max = 1000000,
+		.range = "0 to 1000000"},
+	{.option = {"connections-per-address", OPTION_COUNT, NULL, "N",
+		 "of them, those of one address (default 512)"},
+		AT(connections_per_address),
+		.max = 1000000,
+		.range = "0 to 1000000"},
+	{.option = {"status-listen", OPTION_TEXT, NULL, "ADDR:PORT",
+		 "where to serve /metrics and /swarms, or none (default 127.0.0.1:6968)"},
+		AT(status_listen),
+		.check = check_status_address},
 	{.option = {"user", OPTION_TEXT, NULL, "NAME[:GROUP]",
 		 "become this user once every address is bound"},
 		AT(user)},
@@ -175,7 +199,8 @@ enum parse_result daemon_options_read(
 		.usage = "swarmboot tracker [--config FILE] [--listen ADDR:PORT] [option...]",
 		.about =
 			"Tells BitTorrent clients of each other, over HTTP and UDP, until SIGTERM. "
-			"SIGHUP reads\nthe files again and forgets nobody.",
+			"SIGHUP reads\nthe files again and forgets nobody. `swarmboot tracker "
+			"status` shows one that runs.",
 		.options = descriptions};
 
 	*options = (struct daemon_options){.interval_s = INTERVAL_S_DEFAULT,

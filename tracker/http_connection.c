@@ -204,8 +204,7 @@ static bool send_status(struct connection *connection, unsigned status, bool old
 	for (size_t i = 0; i < ARRAY_COUNT(known); i++)
 		if (known[i].status == status)
 			said = known[i].said;
-	tracker->statistics.refused++;
-	tracker->statistics.refused_malformed++;
+	tracker_refused(tracker, TRACKER_REFUSED_MALFORMED, said, connection->ip, NULL);
 	int bytes = snprintf((char *)tracker->body + TRACKER_HEAD_BYTES_MAX,
 		tracker->body_bytes_max, "%s\n", said);
 	return send_body(connection, status, said, old, (size_t)bytes);

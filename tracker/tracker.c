@@ -134,6 +134,8 @@ static bool core_create(struct tracker *tracker, const struct tracker_settings *
 
 	if (memory == NULL)
 		return false;
+	tracker->peers_max = core.peers_max;
+	tracker->swarms_max = core.swarms_max;
 	crypto_random(&core.seed, sizeof(core.seed));
 	tracker->core = tracker_core_create(&core, memory, core_bytes);
 	if (tracker->core == NULL)
@@ -175,6 +177,7 @@ struct tracker *tracker_create(
 		return NULL;
 	}
 	tracker->base = base;
+	tracker->created_s = tracker_now_us() / 1000000;
 	tracker->connections_max =
 		settings->connections_max ? settings->connections_max : CONNECTIONS_MAX_DEFAULT;
 	tracker->connections_per_address_max = settings->connections_per_address_max
@@ -244,14 +247,4 @@ bool tracker_place_subnet(struct tracker *tracker, const uint8_t ip[16], uint32_
 void tracker_forget_subnets(struct tracker *tracker)
 {
 	tracker_core_forget_subnets(tracker->core);
-}
-
-void tracker_statistics(const struct tracker *tracker, struct tracker_statistics *statistics)
-{
-	*statistics = tracker->statistics;
-	statistics->swarms_count = tracker_core_swarms_count(tracker->core);
-	statistics->peers_count = tracker_core_peers_count(tracker->core);
-	statistics->interval_s = tracker_core_interval_s(tracker->core);
-	statistics->connections_count = tracker_http_connections(tracker->http);
-	statistics->datagrams_lost = tracker_udp_lost(tracker);
 }

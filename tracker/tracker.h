@@ -71,7 +71,20 @@ MUST_USE bool tracker_place_subnet(struct tracker *tracker, const uint8_t ip[16]
 	uint32_t prefix_bits, const char *site, const char *rack);
 void tracker_forget_subnets(struct tracker *tracker);
 
+/* Why requests are refused: refusals.def. */
+enum tracker_refusal {
+#define X(name, label, meaning) TRACKER_REFUSED_##name,
+#include "tracker/refusals.def"
+#undef X
+	TRACKER_REFUSALS
+};
+/* The name in metrics and logs. */
+const char *tracker_refusal_label(enum tracker_refusal cause);
+
 struct tracker_statistics {
+	uint64_t uptime_s;
+	uint32_t swarms_max;
+	uint32_t peers_max;
 	uint32_t swarms_count;
 	uint32_t peers_count;
 	uint32_t interval_s;
@@ -83,12 +96,8 @@ struct tracker_statistics {
 	uint64_t scrapes_http;
 	uint64_t scrapes_udp;
 	uint64_t connects_udp;
-	uint64_t refused; /* requests, all of the following */
-	uint64_t refused_malformed;
-	uint64_t refused_swarm;		/* not allowed, or no room for it */
-	uint64_t refused_connection_id; /* UDP: none, another's, an old one */
-	uint64_t refused_limit;		/* too many from one address */
-	uint64_t connections_refused;	/* too many from one address */
+	uint64_t refusals[TRACKER_REFUSALS]; /* of requests */
+	uint64_t connections_refused;	     /* too many from one address */
 	uint64_t connections_late; /* did not ask or listen in time, or made place for another */
 	uint64_t datagrams_lost;   /* came faster than they were read */
 	uint64_t replies_lost;	   /* UDP: the network did not take them */

@@ -12,24 +12,8 @@ bool tracker_admits(
 {
 	if (tracker->limits.entries == NULL || limits_take(&tracker->limits, now_us, ip, units))
 		return true;
-	tracker->statistics.refused++;
-	tracker->statistics.refused_limit++;
+	tracker_refused(tracker, TRACKER_REFUSED_LIMITED, "too many requests", ip, NULL);
 	return false;
-}
-
-void tracker_count_announce(struct tracker *tracker, const struct announce *announce,
-	const struct announce_reply *reply, uint64_t *announces)
-{
-	struct tracker_statistics *statistics = &tracker->statistics;
-
-	if (reply->failure[0] != '\0') {
-		statistics->refused++;
-		statistics->refused_swarm++;
-		return;
-	}
-	(*announces)++;
-	statistics->events[announce->event]++;
-	statistics->paused += announce->paused;
 }
 
 static uint8_t *body_of(struct tracker *tracker)
@@ -48,10 +32,10 @@ static size_t refuse(struct tracker *tracker, const char *reason)
 		reply, true, true, body_of(tracker), tracker->body_bytes_max);
 }
 
-static size_t refuse_malformed(struct tracker *tracker, const char *reason)
+static size_t refuse_malformed(
+	struct tracker *tracker, const char *reason, const uint8_t ip[static 16])
 {
-	tracker->statistics.refused++;
-	tracker->statistics.refused_malformed++;
+	tracker_refused(tracker, TRACKER_REFUSED_MALFORMED, reason, ip, NULL);
 	return refuse(tracker, reason);
 }
 
@@ -63,11 +47,11 @@ static size_t answer_announce(struct tracker *tracker, const char *query, size_t
 	const char *reason;
 
 	if (!http_announce_parse(&announce, query, query_bytes, &reason))
-		return refuse_malformed(tracker, reason);
+		return refuse_malformed(tracker, reason, ip);
 	if (!tracker_admits(tracker, now_us, ip, 1))
 		return refuse(tracker, "too many announces from your address");
 	tracker_core_announce(tracker->core, now_us / 1000, &announce, ip, reply);
-	tracker_count_announce(tracker, &announce, reply, &tracker->statistics.announces_http);
+	tracker_count_announce(tracker, &announce, reply, ip, &tracker->statistics.announces_http);
 	memcpy(reply->external_ip, ip, sizeof(reply->external_ip));
 	return http_announce_reply_write(reply, announce.compact, announce.no_peer_id,
 		body_of(tracker), tracker->body_bytes_max);
@@ -101,7 +85,7 @@ static size_t answer_scrape(struct tracker *tracker, const char *query, size_t q
 	uint32_t units = 1;
 
 	if (!http_scrape_parse(hashes, &hashes_count, query, query_bytes, &reason))
-		return refuse_malformed(tracker, reason);
+		return refuse_malformed(tracker, reason, ip);
 	if (hashes_count == 0)
 		units += tracker_core_swarms_count(tracker->core) / ENTRIES_PER_UNIT;
 	if (!tracker_admits(tracker, now_us, ip, units))

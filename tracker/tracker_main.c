@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `swarmboot tracker`: a tracker of its own, in the foreground, until SIGTERM or SIGINT. */
+/* `swarmboot tracker`: a tracker of its own, in the foreground, until SIGTERM or SIGINT; and how
+ * one that runs is doing. */
 #include "cli/commands.h"
 #include "tracker/daemon.h"
+#include "tracker/status.h"
 
 int tracker_main(int argc, char **argv)
 {
@@ -9,6 +11,8 @@ int tracker_main(int argc, char **argv)
 	struct failure failure = {0};
 	int status = EXIT_OK;
 
+	if (argc > 1 && strcmp(argv[1], "status") == 0)
+		return status_command(argc - 1, argv + 1);
 	switch (daemon_options_read(&options, argc, argv, &failure)) {
 	case PARSE_HELP:
 		break;

@@ -24,8 +24,17 @@ struct tracker_udp {
 	int fd;
 };
 
+struct tracker_refusal_log {
+	bool logged;
+	uint64_t logged_s;
+	uint64_t unlogged; /* since */
+};
+
 struct tracker {
 	struct event_base *base;
+	uint64_t created_s;
+	uint32_t peers_max;
+	uint32_t swarms_max;
 	struct tracker_core *core; /* its memory, too */
 	struct event *tick;	   /* once a second */
 	struct tracker_http *http; /* made with the first listener */
@@ -37,6 +46,7 @@ struct tracker {
 	uint8_t secret[TRACKER_SECRET_BYTES]; /* of UDP connection ids */
 	struct limits limits;		      /* of announces and scrapes by address */
 	struct tracker_statistics statistics;
+	struct tracker_refusal_log refusal_logs[TRACKER_REFUSALS];
 	/* Scratch for one request at a time: the loop is one thread. */
 	struct announce_reply reply;
 	struct udp_tracker_request udp_request;
@@ -61,7 +71,10 @@ MUST_USE bool tracker_admits(
 	struct tracker *tracker, uint64_t now_us, const uint8_t ip[static 16], uint32_t units);
 /* Counts what the core made of an announce. */
 void tracker_count_announce(struct tracker *tracker, const struct announce *announce,
-	const struct announce_reply *reply, uint64_t *announces);
+	const struct announce_reply *reply, const uint8_t ip[static 16], uint64_t *announces);
+/* Counts a refusal, and logs a few of them. infohash: NULL when it is not known. */
+void tracker_refused(struct tracker *tracker, enum tracker_refusal cause, const char *reason,
+	const uint8_t ip[static 16], const uint8_t *infohash);
 
 /* Answers /announce and /scrape: returns the bytes of the body, which lies behind
  * TRACKER_HEAD_BYTES_MAX bytes of tracker->body until the next call. 0: there is no such path. What

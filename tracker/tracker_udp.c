@@ -64,10 +64,9 @@ static void udp_refuse(struct tracker *tracker, const char *text)
 	snprintf(reply->announce.failure, sizeof(reply->announce.failure), "%s", text);
 }
 
-static void udp_refuse_malformed(struct tracker *tracker, const char *text)
+static void udp_refuse_malformed(struct tracker *tracker, const char *text, const uint8_t *ip)
 {
-	tracker->statistics.refused++;
-	tracker->statistics.refused_malformed++;
+	tracker_refused(tracker, TRACKER_REFUSED_MALFORMED, text, ip, NULL);
 	udp_refuse(tracker, text);
 }
 
@@ -78,12 +77,12 @@ static void udp_announce(struct tracker *tracker, uint64_t now_us, const uint8_t
 
 	tracker_core_announce(tracker->core, now_us / 1000, announce, ip, &reply->announce);
 	tracker_count_announce(
-		tracker, announce, &reply->announce, &tracker->statistics.announces_udp);
+		tracker, announce, &reply->announce, ip, &tracker->statistics.announces_udp);
 	if (reply->announce.failure[0] != '\0')
 		reply->action = UDP_TRACKER_ERROR;
 }
 
-static void udp_scrape(struct tracker *tracker, uint64_t now_us)
+static void udp_scrape(struct tracker *tracker, uint64_t now_us, const uint8_t *ip)
 {
 	const struct udp_tracker_request *request = &tracker->udp_request;
 	struct udp_tracker_reply *reply = &tracker->udp_reply;
@@ -94,7 +93,8 @@ static void udp_scrape(struct tracker *tracker, uint64_t now_us)
 		/* What is not allowed has zeros: entries are known by their place only. */
 		if (!tracker_core_scrape(
 			    tracker->core, now_us / 1000, request->hashes[i], &reply->entries[i]))
-			tracker->statistics.refused_swarm++;
+			tracker_refused(tracker, TRACKER_REFUSED_NOT_SERVED,
+				"a scrape of what is not served", ip, request->hashes[i]);
 }
 
 /* Fills tracker->udp_reply. Returns how long the reply may be; 0: none is deserved. */
@@ -107,8 +107,7 @@ static size_t udp_handle(struct tracker *tracker, uint64_t now_us, const uint8_t
 	bool well_formed = udp_tracker_request_parse(request, bytes, bytes_count, &reason);
 
 	if (!well_formed && reason[0] == '\0') {
-		tracker->statistics.refused++;
-		tracker->statistics.refused_malformed++;
+		tracker_refused(tracker, TRACKER_REFUSED_MALFORMED, "no request at all", ip, NULL);
 		return 0;
 	}
 	reply->action = request->action;
@@ -124,19 +123,18 @@ static size_t udp_handle(struct tracker *tracker, uint64_t now_us, const uint8_t
 	}
 	if (!tracker_connection_id_valid(
 		    tracker->secret, ip, now_us / 1000000, request->connection_id)) {
-		tracker->statistics.refused++;
-		tracker->statistics.refused_connection_id++;
+		tracker_refused(tracker, TRACKER_REFUSED_CONNECTION_ID, "connect again", ip, NULL);
 		udp_refuse(tracker, "connect again");
 		return bytes_count;
 	}
 	if (!tracker_admits(tracker, now_us, ip, 1))
 		udp_refuse(tracker, "too many announces from your address");
 	else if (!well_formed)
-		udp_refuse_malformed(tracker, reason);
+		udp_refuse_malformed(tracker, reason, ip);
 	else if (request->action == UDP_TRACKER_ANNOUNCE)
 		udp_announce(tracker, now_us, ip);
 	else
-		udp_scrape(tracker, now_us);
+		udp_scrape(tracker, now_us, ip);
 	return UDP_TRACKER_REPLY_BYTES_MAX;
 }
 
@@ -170,13 +168,13 @@ static void udp_answer(struct tracker *tracker, uint64_t now_us, struct mmsghdr 
 	const struct sockaddr_storage *from = request->msg_hdr.msg_name;
 	struct peer_address address = {0};
 
-	if ((request->msg_hdr.msg_flags & MSG_TRUNC) != 0) {
-		tracker->statistics.refused++;
-		tracker->statistics.refused_malformed++;
-		return;
-	}
 	if (!tracker_peer_ip(from, ip))
 		return;
+	if ((request->msg_hdr.msg_flags & MSG_TRUNC) != 0) {
+		tracker_refused(
+			tracker, TRACKER_REFUSED_MALFORMED, "longer than any request", ip, NULL);
+		return;
+	}
 	size_t capacity = udp_handle(
 		tracker, now_us, request->msg_hdr.msg_iov->iov_base, request->msg_len, ip);
 	if (capacity == 0)

@@ -174,7 +174,7 @@ pair() {
 }
 
 MODES=(single)
-start single t1 "$BIN" tracker --listen :6969 --interval 2
+start single t1 "$BIN" tracker --status-listen none --listen :6969 --interval 2
 TRACKERS=("$pid")
 
 ways() { # MODE

@@ -21,7 +21,7 @@ listens() { grep -q "$2" "$WORK/$1.out" 2>/dev/null; }
 tracker() {
 	local name=$1
 	shift
-	start "$name" "$BIN" tracker "$@"
+	start "$name" "$BIN" tracker --status-listen none "$@"
 	until_true 10 listens "$name" udp:// || { cat "$WORK/$name.err"; exit 99; }
 }
 announce() { # PORT INFOHASH PEER-PORT [MORE]: the infohash as 20 characters
@@ -87,7 +87,7 @@ finish "$pid" 10
 # Reload.
 hex $one >"$WORK/allow"
 config 'listen = 127.0.0.1:7004' "allow = $WORK/allow" 'interval = 60s' 'log-format = json'
-start reload "$BIN" tracker --config "$WORK/conf"
+start reload "$BIN" tracker --status-listen none --config "$WORK/conf"
 reload=$pid
 until_true 10 says reload '"event":"started"'
 check json_says_where_it_listens says reload '"event":"listening","url":"udp://127.0.0.1:7004/announce"'
@@ -138,7 +138,7 @@ for line in lines:
 # A service manager.
 export PORT=7006
 manager() { # path|abstract
-	"$HERE/notify_manager.py" "$1" "$BIN" tracker --listen 127.0.0.1:7006 >"$WORK/notify.log" 2>&1 && return
+	"$HERE/notify_manager.py" "$1" "$BIN" tracker --status-listen none --listen 127.0.0.1:7006 >"$WORK/notify.log" 2>&1 && return
 	sed 's/^/# /' "$WORK/notify.log"
 	return 1
 }
