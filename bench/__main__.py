@@ -10,7 +10,7 @@ from bench import machine, report
 from bench.machine import TOP, BenchError, say
 from bench.results import Context, Results, default_path
 
-NAMES = ("room", "many", "cpu", "rack", "image", "delta", "faults", "crowd")
+NAMES = ("room", "many", "cpu", "rack", "image", "delta", "faults", "crowd", "tracker")
 EXTRA = ("profiles",)
 ALL_MINUTES = 90  # nothing is begun that would end later; the next run carries on
 

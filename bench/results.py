@@ -171,7 +171,8 @@ def summary(row):
     if "failed" in row:
         return "FAILED: " + row["failed"]
     parts = ["%s %s" % (key, row[key]) for key in (
-        "last_s", "sim_last_s", "sim_bound_s", "one_way_s", "both_ways_s", "seconds", "cpu_s_per_gib",
+        "last_s", "sim_last_s", "sim_bound_s", "one_way_s", "both_ways_s", "seconds", "cpu_s_per_gib", "cpu_us",
+        "bytes_per_peer",
         "origin_copies",
         "uplink_copies", "received_copies", "ratio", "cpu_percent") if row.get(key) is not None]
     return ", ".join(parts) + (" (void: %s)" % row["void"] if row.get("void") else "")
