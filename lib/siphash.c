@@ -6,21 +6,19 @@ struct sip {
 	uint64_t v0, v1, v2, v3;
 };
 
-static uint64_t le64_read(const uint8_t *bytes)
+static inline uint64_t le64_read(const uint8_t *bytes)
 {
-	uint64_t value = 0;
-
-	for (unsigned i = 8; i-- > 0;)
-		value = value << 8 | bytes[i];
-	return value;
+	return (uint64_t)bytes[0] | (uint64_t)bytes[1] << 8 | (uint64_t)bytes[2] << 16 |
+	       (uint64_t)bytes[3] << 24 | (uint64_t)bytes[4] << 32 | (uint64_t)bytes[5] << 40 |
+	       (uint64_t)bytes[6] << 48 | (uint64_t)bytes[7] << 56;
 }
 
-static uint64_t rotate(uint64_t value, unsigned bits)
+static inline uint64_t rotate(uint64_t value, unsigned bits)
 {
 	return value << bits | value >> (64 - bits);
 }
 
-static void sip_round(struct sip *sip)
+static inline void sip_round(struct sip *sip)
 {
 	sip->v0 += sip->v1;
 	sip->v1 = rotate(sip->v1, 13) ^ sip->v0;
@@ -34,7 +32,7 @@ static void sip_round(struct sip *sip)
 	sip->v2 = rotate(sip->v2, 32);
 }
 
-static void sip_word(struct sip *sip, uint64_t word)
+static inline void sip_word(struct sip *sip, uint64_t word)
 {
 	sip->v3 ^= word;
 	sip_round(sip);
@@ -61,7 +59,9 @@ uint64_t siphash(
 		last |= (uint64_t)bytes[i] << 8 * i;
 	sip_word(&sip, last);
 	sip.v2 ^= 0xff;
-	for (int i = 0; i < 4; i++)
-		sip_round(&sip);
+	sip_round(&sip);
+	sip_round(&sip);
+	sip_round(&sip);
+	sip_round(&sip);
 	return sip.v0 ^ sip.v1 ^ sip.v2 ^ sip.v3;
 }

@@ -279,8 +279,13 @@ static bool set_options(int fd, const struct sockaddr_storage *address)
 {
 	int on = 1;
 	int bytes = RECEIVE_BYTES;
+	int probe = IP_PMTUDISC_PROBE;
 	bool ipv6 = address->ss_family == AF_INET6;
 
+	/* No reply over IPv4 is larger than 1,240 bytes: with "do not fragment" it needs no
+	 * identification either, which the kernel takes longer to draw than we to find 50 peers. */
+	if (setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &probe, sizeof(probe)) != 0)
+		return false;
 	/* Only root may have more than the system's limit. */
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) != 0 &&
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)) != 0)
