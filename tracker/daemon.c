@@ -363,6 +363,7 @@ static bool start_tracker(struct daemon *daemon, struct failure *failure)
 		.peers_max = (uint32_t)options->peers_max,
 		.swarms_max = (uint32_t)options->swarms_max,
 		.allow_only = options->allow_path != NULL,
+		.replicated = cluster_options_given(&options->cluster),
 		.requests_per_s_max = (uint32_t)options->requests_max,
 		.connections_max = (uint32_t)options->connections_max,
 		.connections_per_address_max = (uint32_t)options->connections_per_address};
@@ -386,6 +387,16 @@ static bool start_tracker(struct daemon *daemon, struct failure *failure)
 		       settings.swarms_max, daemon->allowed.count, options->allow_path);
 }
 
+static bool join_cluster(struct daemon *daemon, struct failure *failure)
+{
+	const struct cluster_options *options = &daemon->started->cluster;
+	struct tracker_cluster_settings settings;
+
+	return !cluster_options_given(options) ||
+	       (cluster_options_read(options, &settings, failure) &&
+		       tracker_join_cluster(daemon->tracker, &settings, failure));
+}
+
 static bool start(struct daemon *daemon, struct failure *failure)
 {
 	if (!log_apply(daemon->started) || !notify_open(&daemon->notify, failure))
@@ -396,7 +407,7 @@ static bool start(struct daemon *daemon, struct failure *failure)
 		return failure_set(failure, ERROR_SYSTEM, "cannot make an event loop");
 	if (!watch(daemon, failure) || !start_tracker(daemon, failure) ||
 		!listen_all(daemon, failure) || !listen_status(daemon, failure) ||
-		!drop_privileges(daemon, failure))
+		!join_cluster(daemon, failure) || !drop_privileges(daemon, failure))
 		return false;
 	if (fflush(stdout) != 0)
 		return failure_errno(failure, ERROR_SYSTEM, "cannot write to standard output");
@@ -441,10 +452,14 @@ bool daemon_check(const struct daemon_options *options, struct failure *failure)
 	struct allow_list list = {0};
 	struct identity identity;
 	struct site_table *sites = NULL;
+	struct tracker_cluster_settings cluster;
 
 	if (!sites_load(options, &sites, failure))
 		return false;
 	site_table_free(sites);
+	if (cluster_options_given(&options->cluster) &&
+		!cluster_options_read(&options->cluster, &cluster, failure))
+		return false;
 	if ((options->user != NULL && !privileges_find(options->user, &identity, failure)) ||
 		(options->allow_path != NULL &&
 			!allow_list_read(&list, options->allow_path, failure)))

@@ -104,6 +104,16 @@ static const struct entry entries[] = {
 		 "where to serve /metrics and /swarms, or none (default 127.0.0.1:6968)"},
 		AT(status_listen),
 		.check = check_status_address},
+	{.option = CLUSTER_OPTION_MEMBERS(NULL), AT(cluster.members), .check = check_address},
+	{.option = CLUSTER_OPTION_KEY(NULL), AT(cluster.key_path)},
+	{.option = CLUSTER_OPTION_LISTEN(NULL), AT(cluster.listen), .check = check_address},
+	{.option = CLUSTER_OPTION_GROUP(NULL), AT(cluster.group), .check = check_address},
+	{.option = CLUSTER_OPTION_INTERFACE(NULL), AT(cluster.interface)},
+	{.option = CLUSTER_OPTION_TTL(NULL),
+		AT(cluster.ttl),
+		.min = 1,
+		.max = CLUSTER_TTL_MAX,
+		.range = "1 to 255"},
 	{.option = {"user", OPTION_TEXT, NULL, "NAME[:GROUP]",
 		 "become this user once every address is bound"},
 		AT(user)},
@@ -205,6 +215,7 @@ enum parse_result daemon_options_read(
 
 	*options = (struct daemon_options){.interval_s = INTERVAL_S_DEFAULT,
 		.peers_max = PEERS_MAX_DEFAULT,
+		.cluster.ttl = CLUSTER_TTL_DEFAULT,
 		.log_level = "info",
 		.log_format = "text"};
 	for (size_t i = 0; i < ARRAY_COUNT(entries); i++) {

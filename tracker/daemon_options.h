@@ -6,7 +6,7 @@
 #ifndef TRACKER_DAEMON_OPTIONS_H
 #define TRACKER_DAEMON_OPTIONS_H
 
-#include "cli/command.h"
+#include "tracker/cluster_options.h"
 
 struct daemon_options {
 	struct option_texts listen;
@@ -20,6 +20,7 @@ struct daemon_options {
 	uint64_t connections_per_address;
 	const char *allow_path;
 	const char *sites_path;
+	struct cluster_options cluster;
 	const char *user;
 	const char *log_level;
 	const char *log_format;

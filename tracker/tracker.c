@@ -3,6 +3,7 @@
 #include "tracker/tracker_private.h"
 
 #include "runtime/crypto.h"
+#include "tracker/cluster.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -204,6 +205,7 @@ struct tracker *tracker_destroy(struct tracker *tracker)
 {
 	if (tracker == NULL)
 		return NULL;
+	tracker->cluster = cluster_destroy(tracker->cluster);
 	if (tracker->tick != NULL)
 		event_free(tracker->tick);
 	tracker_http_destroy(tracker->http);

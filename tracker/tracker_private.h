@@ -36,6 +36,7 @@ struct tracker {
 	uint32_t peers_max;
 	uint32_t swarms_max;
 	struct tracker_core *core; /* its memory, too */
+	struct cluster *cluster;   /* or NULL */
 	struct event *tick;	   /* once a second */
 	struct tracker_http *http; /* made with the first listener */
 	uint32_t connections_max;

@@ -5,7 +5,8 @@
 #define DATAGRAM_MAGIC UINT32_C(0x73625443) /* "sbTC" */
 #define SYNC_VERSION   1
 #define STATE_BYTES    8
-#define STREAM_BYTES   24
+#define STREAM_BYTES   32
+#define ENTRY_BYTES    24
 #define WANT_BYTES     4
 
 /* In a time that does not depend on where they differ. */
@@ -91,6 +92,7 @@ size_t sync_state_write(const struct sync_state *state, uint8_t *payload)
 		be64_write(stream, state->streams[i].boot);
 		be64_write(stream + 8, state->streams[i].oldest);
 		be64_write(stream + 16, state->streams[i].have);
+		be64_write(stream + 24, state->streams[i].top);
 	}
 	return STATE_BYTES + state->streams_count * (size_t)STREAM_BYTES;
 }
@@ -110,9 +112,11 @@ bool sync_state_parse(struct sync_state *state, const uint8_t *payload, size_t p
 		state->streams[i].boot = be64_read(stream);
 		state->streams[i].oldest = be64_read(stream + 8);
 		state->streams[i].have = be64_read(stream + 16);
+		state->streams[i].top = be64_read(stream + 24);
 		/* Room above for counting on. */
 		if (state->streams[i].boot == 0 || state->streams[i].oldest == 0 ||
-			state->streams[i].have > UINT64_MAX / 2)
+			state->streams[i].top > UINT64_MAX / 2 ||
+			state->streams[i].have > state->streams[i].top)
 			return false;
 	}
 	return true;
@@ -122,13 +126,13 @@ size_t sync_want_write(const struct sync_want *want, uint8_t *payload)
 {
 	be32_write(payload, want->count);
 	for (uint32_t i = 0; i < want->count; i++) {
-		uint8_t *entry = payload + WANT_BYTES + i * (size_t)STREAM_BYTES;
+		uint8_t *entry = payload + WANT_BYTES + i * (size_t)ENTRY_BYTES;
 
 		be64_write(entry, want->wants[i].boot);
 		be64_write(entry + 8, want->wants[i].first);
 		be64_write(entry + 16, want->wants[i].mask);
 	}
-	return WANT_BYTES + want->count * (size_t)STREAM_BYTES;
+	return WANT_BYTES + want->count * (size_t)ENTRY_BYTES;
 }
 
 bool sync_want_parse(struct sync_want *want, const uint8_t *payload, size_t payload_bytes)
@@ -137,10 +141,10 @@ bool sync_want_parse(struct sync_want *want, const uint8_t *payload, size_t payl
 		return false;
 	want->count = be32_read(payload);
 	if (want->count > SYNC_STREAMS_MAX ||
-		payload_bytes != WANT_BYTES + want->count * (size_t)STREAM_BYTES)
+		payload_bytes != WANT_BYTES + want->count * (size_t)ENTRY_BYTES)
 		return false;
 	for (uint32_t i = 0; i < want->count; i++) {
-		const uint8_t *entry = payload + WANT_BYTES + i * (size_t)STREAM_BYTES;
+		const uint8_t *entry = payload + WANT_BYTES + i * (size_t)ENTRY_BYTES;
 
 		want->wants[i].boot = be64_read(entry);
 		want->wants[i].first = be64_read(entry + 8);

@@ -19,7 +19,7 @@
 #define SYNC_PAYLOAD_BYTES_MAX	(SYNC_DATAGRAM_BYTES_MAX - SYNC_HEADER_BYTES - SYNC_MAC_BYTES)
 #define SYNC_KEY_BYTES		32
 #define SYNC_NONCE_BYTES	16
-#define SYNC_STREAMS_MAX	16
+#define SYNC_STREAMS_MAX	24
 #define SYNC_AGE_MS_MAX		UINT32_C(0xffffff) /* 4 h 39 min; what is older is as old */
 
 /* HMAC-SHA256 (RFC 2104), as crypto_hmac_sha256. */
@@ -70,6 +70,7 @@ struct sync_stream_state {
 	uint64_t boot;
 	uint64_t oldest; /* from here to `have` the sender can send them again; > have: none */
 	uint64_t have;	 /* the sender has all up to here */
+	uint64_t top;	 /* and some up to here; at least `have` */
 };
 
 struct sync_state {

@@ -65,18 +65,19 @@ static void payloads(void **state)
 	struct sync_proof proof_got;
 
 	for (uint32_t i = 0; i < SYNC_STREAMS_MAX; i++) {
-		said.streams[i] = (struct sync_stream_state){i + 1, 2, i};
+		said.streams[i] = (struct sync_stream_state){i + 1, 2, i, i + 9};
 		want.wants[i].boot = i + 1;
 		want.wants[i].first = 5;
 		want.wants[i].mask = UINT64_MAX - i;
 	}
 	size_t length = sync_state_write(&said, bytes);
 	assert_true(length <= sizeof(bytes));
-	for (size_t cut = 0; cut <= length + 24; cut++)
+	for (size_t cut = 0; cut <= length + 32; cut++)
 		assert_int_equal(sync_state_parse(&said_got, bytes, cut), cut == length);
 	assert_true(sync_state_parse(&said_got, bytes, length));
 	assert_int_equal(said_got.peers_count, 7);
-	assert_true(said_got.streams[15].boot == 16 && said_got.streams[15].have == 15);
+	assert_true(said_got.streams[15].boot == 16 && said_got.streams[15].have == 15 &&
+		    said_got.streams[15].top == 24);
 	be64_write(bytes + 8 + 16, UINT64_MAX);
 	assert_false(sync_state_parse(&said_got, bytes, length));
 	length = sync_want_write(&want, bytes);

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Both ends of a catch-up. */
+#include "tracker/catchup_core.h"
+
+void catchup_source_start(struct catchup_source *source, struct cluster_core *cluster,
+	struct tracker_core *book, const uint8_t *key, sync_mac *mac,
+	const uint8_t nonce[static SYNC_NONCE_BYTES])
+{
+	*source = (struct catchup_source){.key = key, .mac = mac, .cluster = cluster, .book = book};
+	memcpy(source->nonce, nonce, sizeof(source->nonce));
+}
+
+void catchup_source_greet(
+	const struct catchup_source *source, uint8_t bytes[static SYNC_GREETING_BYTES])
+{
+	sync_greeting_write(bytes, source->nonce);
+}
+
+bool catchup_source_accept(
+	struct catchup_source *source, const uint8_t bytes[static SYNC_REQUEST_BYTES])
+{
+	uint8_t nonce[SYNC_NONCE_BYTES];
+
+	if (!sync_request_parse(
+		    nonce, &source->joiner_boot, bytes, source->nonce, source->key, source->mac))
+		return false;
+	sync_session_key(source->session, source->nonce, nonce, source->key, source->mac);
+	return true;
+}
+
+static size_t seal(struct catchup_source *source, uint64_t now_ms, enum sync_frame_type type,
+	uint8_t *bytes, size_t payload_bytes)
+{
+	struct sync_frame frame = {type, source->frames_count++, now_ms};
+
+	return sync_frame_seal(bytes, payload_bytes, &frame, source->session, source->mac);
+}
+
+/* False when the walk is over. */
+static bool next_record(struct catchup_source *source, uint64_t now_ms)
+{
+	struct tracker_record record;
+
+	if (source->pending)
+		return true;
+	if (source->walked || !tracker_core_walk(source->book, now_ms, &source->cursor, &record)) {
+		source->walked = true;
+		return false;
+	}
+	cluster_record_to_wire(&source->record, &record);
+	source->pending = true;
+	return true;
+}
+
+size_t catchup_source_frame(struct catchup_source *source, uint64_t now_ms, uint8_t *bytes)
+{
+	struct sync_writer *writer = &source->writer;
+	struct sync_state state;
+
+	/* First how far we are: what comes later than that is in our batches. */
+	if (source->frames_count == 0) {
+		cluster_core_state(source->cluster, now_ms, &state);
+		return seal(source, now_ms, SYNC_FRAME_BEGIN, bytes,
+			sync_state_write(&state, bytes + SYNC_FRAME_HEADER_BYTES));
+	}
+	if (source->ended)
+		return 0;
+	sync_writer_start(writer, bytes + SYNC_FRAME_HEADER_BYTES, SYNC_FRAME_PAYLOAD_BYTES);
+	while (next_record(source, now_ms) && sync_writer_put(writer, &source->record))
+		source->pending = false;
+	source->records_count += writer->records_count;
+	if (writer->records_count > 0)
+		return seal(source, now_ms, SYNC_FRAME_RECORDS, bytes, writer->used);
+	source->ended = true;
+	return seal(source, now_ms, SYNC_FRAME_END, bytes, 0);
+}
+
+void catchup_sink_start(struct catchup_sink *sink, struct cluster_core *cluster,
+	uint64_t source_boot, const uint8_t *key, sync_mac *mac,
+	const uint8_t nonce[static SYNC_NONCE_BYTES])
+{
+	*sink = (struct catchup_sink){
+		.key = key, .mac = mac, .cluster = cluster, .source_boot = source_boot};
+	memcpy(sink->nonce, nonce, sizeof(sink->nonce));
+}
+
+bool catchup_sink_request(struct catchup_sink *sink, uint64_t own_boot,
+	const uint8_t greeting[static SYNC_GREETING_BYTES],
+	uint8_t request[static SYNC_REQUEST_BYTES])
+{
+	uint8_t source_nonce[SYNC_NONCE_BYTES];
+
+	if (!sync_greeting_parse(source_nonce, greeting))
+		return false;
+	sync_request_write(request, source_nonce, sink->nonce, own_boot, sink->key, sink->mac);
+	sync_session_key(sink->session, source_nonce, sink->nonce, sink->key, sink->mac);
+	return true;
+}
+
+static bool apply(struct catchup_sink *sink, uint64_t now_ms, uint64_t clock_ms,
+	const uint8_t *items, size_t items_bytes)
+{
+	struct sync_reader reader;
+	struct sync_record record;
+	uint32_t older_ms =
+		cluster_core_delay_ms(sink->cluster, now_ms, sink->source_boot, clock_ms);
+
+	sync_reader_start(&reader, items, items_bytes);
+	while (sync_reader_next(&reader, &record)) {
+		cluster_core_apply(sink->cluster, now_ms, &record, older_ms);
+		sink->records_count++;
+	}
+	return !reader.broken;
+}
+
+enum catchup_result catchup_sink_frame(
+	struct catchup_sink *sink, uint64_t now_ms, const uint8_t *bytes, size_t bytes_count)
+{
+	struct sync_frame frame;
+	const uint8_t *payload = bytes + SYNC_FRAME_HEADER_BYTES;
+
+	if (!sync_frame_open(&frame, bytes, bytes_count, sink->session, sink->mac) ||
+		frame.number != sink->frames_count ||
+		(frame.number == 0) != (frame.type == SYNC_FRAME_BEGIN))
+		return CATCHUP_WRONG;
+	sink->frames_count++;
+	size_t payload_bytes = bytes_count - SYNC_FRAME_HEADER_BYTES - SYNC_MAC_BYTES;
+	switch (frame.type) {
+	case SYNC_FRAME_BEGIN:
+		return sync_state_parse(&sink->includes, payload, payload_bytes) ? CATCHUP_MORE
+										 : CATCHUP_WRONG;
+	case SYNC_FRAME_RECORDS:
+		return apply(sink, now_ms, frame.clock_ms, payload, payload_bytes) ? CATCHUP_MORE
+										   : CATCHUP_WRONG;
+	case SYNC_FRAME_END:
+		return CATCHUP_DONE;
+	}
+	return CATCHUP_WRONG;
+}

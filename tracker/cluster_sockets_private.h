@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What cluster.c (datagrams), cluster_sockets.c (how they are made) and cluster_catchup.c share. */
+#ifndef TRACKER_CLUSTER_SOCKETS_PRIVATE_H
+#define TRACKER_CLUSTER_SOCKETS_PRIVATE_H
+
+#include "tracker/cluster.h"
+
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <sys/socket.h>
+
+/* A member that takes everything from us. */
+struct catchup_giving {
+	struct cluster *cluster;
+	struct bufferevent *connection; /* NULL: free */
+	struct catchup_source source;
+	bool accepted;
+};
+
+/* The one that we take everything from. */
+struct catchup_taking {
+	struct bufferevent *connection; /* NULL: none */
+	struct event *limit;		/* of the whole */
+	struct catchup_sink sink;
+	bool greeted;
+	uint64_t began_ms;
+	struct peer_address address;
+};
+
+struct cluster {
+	struct event_base *base;
+	struct tracker_core *book;
+	struct cluster_core *core; /* its memory, too */
+	uint64_t boot_id;
+	uint8_t streams_key[SYNC_KEY_BYTES];
+	int fd;
+	int group_fd; /* -1: none */
+	struct event *readable;
+	struct event *group_readable;
+	struct event *tick;
+	bool ipv6; /* the sockets are */
+	struct sockaddr_storage group;
+	socklen_t group_bytes;
+	struct evconnlistener *listener;
+	struct catchup_giving giving[CLUSTER_MEMBERS_MAX];
+	struct catchup_taking taking;
+	uint8_t frame[SYNC_FRAME_BYTES_MAX]; /* the one that is being made or looked at */
+	bool live[CLUSTER_MEMBERS_MAX];	     /* as last logged */
+};
+
+uint64_t cluster_now_ms(void);
+/* Of the family of our sockets. */
+socklen_t cluster_sockaddr(const struct cluster *cluster, struct sockaddr_storage *to,
+	const struct peer_address *address);
+
+/* Makes fd, group_fd and the listener's descriptor; -1 in what was not made. Fills core->members
+ * with the others: settings->members without ourselves. */
+MUST_USE bool cluster_sockets_open(struct cluster *cluster,
+	const struct tracker_cluster_settings *settings, struct cluster_core_settings *core,
+	int *listen_fd, struct failure *failure);
+
+MUST_USE bool cluster_catchup_open(struct cluster *cluster, int listen_fd, struct failure *failure);
+/* After it was out of descriptors. */
+void cluster_catchup_listen(struct cluster *cluster);
+void cluster_catchup_close(struct cluster *cluster);
+void cluster_catchup_begin(
+	struct cluster *cluster, const struct peer_address *address, uint64_t boot_id);
+
+#endif
