@@ -21,16 +21,16 @@ LIBS       := -larchive -lz -levent_extra -levent_core -levent_pthreads -lcrypto
 AGENT_LIBS := -levent_extra -levent_core -levent_pthreads -lcrypto -lzstd
 
 # Rooms. initramfs/build_*.c is the builder, part of swarmboot; the rest of it is the agent.
-ALL_C      := $(wildcard lib/*.c wire/*.c swarm/*.c runtime/*.c sim/*.c sim/scenarios/*.c \
+ALL_C      := $(wildcard lib/*.c wire/*.c swarm/*.c dht/*.c runtime/*.c sim/*.c sim/scenarios/*.c \
                 initramfs/*.c tracker/*.c server/*.c images/*.c pxe/*.c cli/*.c)
 BUILDER_C  := $(wildcard initramfs/build_*.c)
 AGENT_C    := $(filter-out $(BUILDER_C),$(wildcard initramfs/*.c))
 SIM_C      := $(wildcard sim/*.c sim/scenarios/*.c)
-BASE_C     := $(wildcard lib/*.c wire/*.c swarm/*.c runtime/*.c)
+BASE_C     := $(wildcard lib/*.c wire/*.c swarm/*.c dht/*.c runtime/*.c)
 SWARMBOOT_C := $(filter-out $(AGENT_C) $(SIM_C),$(ALL_C))
 # Pure: no system calls, no state (scripts/check-pure). In mixed rooms the suffix _core.c says so.
 PURE_C     := lib/bytes.c lib/bitset.c lib/rng.c lib/heap.c lib/error.c lib/siphash.c $(wildcard wire/*.c swarm/*.c \
-                runtime/*_core.c tracker/*_core.c initramfs/*_core.c server/*_core.c)
+                dht/*.c runtime/*_core.c tracker/*_core.c initramfs/*_core.c server/*_core.c)
 
 object = $(patsubst %.c,$(BUILD)/%.o,$(1))
 # Everything that is not a program's main file, for tests to link against.
@@ -100,7 +100,7 @@ UNITS ?= $(PREFIX)/lib/systemd/system
 
 clean: ## remove what was built (keeps downloads)
 	rm -rf build/swarmboot* build/lib* build/*.a build/sim build/fast build/sanitize build/pure build/fuzz \
-		build/tests $(addprefix build/,lib wire swarm runtime initramfs tracker server images pxe cli)
+		build/tests $(addprefix build/,lib wire swarm dht runtime initramfs tracker server images pxe cli)
 
 $(BUILD)/libswarmboot.a: $(call object,$(LIBRARY_C))
 	@rm -f $@

@@ -70,6 +70,7 @@ void transfer_report_status(const char *event, const struct metainfo *metainfo,
 	set_count(object, "addresses_from_lsd", swarm->learnt_count[SWARM_SOURCE_LOCAL]);
 	set_count(object, "addresses_from_dht", swarm->learnt_count[SWARM_SOURCE_DHT]);
 	set_count(object, "addresses_from_pex", swarm->learnt_count[SWARM_SOURCE_PEX]);
+	set_count(object, "dht_nodes", status->dht_nodes_count);
 	set_count(object, "rate", status->rate_received_bytes_per_s);
 	set_count(object, "rate_sent", status->rate_sent_bytes_per_s);
 	json_object_set_new(object, "eta_s",

@@ -228,6 +228,7 @@ static bool start(struct foreground *foreground, struct failure *failure)
 {
 	const struct transfer_run *run = foreground->run;
 	struct peer_address peers[OPTION_TEXTS_MAX];
+	struct peer_address dht_nodes[OPTION_TEXTS_MAX];
 	struct tracker_url trackers[METAINFO_TRACKERS_MAX] = {0};
 	struct session_settings session = {.listen = run->listen,
 		.listen_bytes = run->listen_bytes,
@@ -242,6 +243,9 @@ static bool start(struct foreground *foreground, struct failure *failure)
 		.trackers_count = (uint32_t)run->trackers.count,
 		.peers = peers,
 		.peers_count = (uint32_t)run->peers.count,
+		.dht = !run->no_dht,
+		.dht_nodes = dht_nodes,
+		.dht_nodes_count = (uint32_t)run->dht_nodes.count,
 		.rack = run->rack,
 		.site = run->site,
 		.relay = run->relay,
@@ -260,6 +264,7 @@ static bool start(struct foreground *foreground, struct failure *failure)
 		return failure_set(failure, ERROR_USAGE,
 			"--relay wants --site NAME: for which site does it import?");
 	if (!peers_parse(&run->peers, peers, failure) ||
+		!peers_parse(&run->dht_nodes, dht_nodes, failure) ||
 		!trackers_parse(&run->trackers, trackers, failure))
 		return false;
 	foreground->base = event_base_new();

@@ -17,6 +17,8 @@ struct transfer_run {
 	unsigned listen_bytes;
 	struct option_texts peers;
 	struct option_texts trackers; /* none: the metainfo's */
+	struct option_texts dht_nodes;
+	bool no_dht;
 	bool seed;
 	bool origin;
 	bool relay;

@@ -229,6 +229,7 @@ static bool start(struct agent *agent, struct failure *failure)
 		.lsd = true,
 		.rack = agent->plan.rack,
 		.site = agent->plan.site,
+		.dht = true,
 		.on_event = on_transfer,
 		.context = agent};
 

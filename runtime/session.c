@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "runtime/dht.h"
 #include "runtime/memory.h"
 #include "runtime/socket.h"
 #include "runtime/transfer.h"
@@ -173,6 +174,7 @@ struct session *session_destroy(struct session *session)
 	while (session->transfers != NULL)
 		transfer_destroy(session->transfers);
 	session->lsd = lsd_close(session->lsd);
+	session->dht = dht_client_destroy(session->dht);
 	while (session->greeting_count > 0)
 		connection_close(session->greeting[--session->greeting_count]);
 	if (session->connections.base != NULL)

@@ -75,7 +75,12 @@ struct transfer_settings {
 	bool lsd;	  /* local service discovery (BEP 14) */
 	const char *rack; /* copied; NULL or "": in none (peer_place_valid) */
 	const char *site;
-	bool relay;		  /* imports for its site (swarm.h) */
+	bool relay; /* imports for its site (swarm.h) */
+	/* Peers are looked up in the DHT too (docs/dht.md). The session's node is in the site of
+	 * the first transfer that wants one. */
+	bool dht;
+	const struct peer_address *dht_nodes; /* copied; to begin with, beside `peers` */
+	uint32_t dht_nodes_count;
 	uint64_t seed_of_choices; /* 0: random */
 	void (*on_event)(void *context, const struct transfer_event *event);
 	void *context;
@@ -96,6 +101,7 @@ struct transfer_status {
 	uint64_t eta_s;			    /* UINT64_MAX: unknown */
 	char tracker_text[128];		    /* last tracker trouble, "" when none */
 	char tracker_url[METAINFO_URL_MAX]; /* the tracker that answered last, "" when none */
+	uint32_t dht_nodes_count;	    /* that have answered lately */
 };
 
 void transfer_status(const struct transfer *transfer, struct transfer_status *status);

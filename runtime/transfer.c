@@ -6,6 +6,7 @@
 
 #include "runtime/clock.h"
 #include "runtime/memory.h"
+#include "runtime/transfer_dht.h"
 #include "wire/peer_leaves.h"
 
 #define SAMPLE_INTERVAL_NS (NS_PER_S / 2)
@@ -378,7 +379,7 @@ struct transfer *transfer_start(
 	transfer->limits.ramp_ns = u64_min(settings->rates.ramp_s, RAMP_S_MAX) * NS_PER_S;
 	budget_plan(&transfer->budget, settings->memory_bytes,
 		settings->memory_taken_bytes + transfer_frames_bytes(transfer) +
-			places_bytes(settings),
+			places_bytes(settings) + transfer_dht_bytes(settings),
 		settings->metainfo, settings->origin, &transfer->limits);
 	transfer_disk_open(transfer);
 	make_events(transfer);
@@ -395,6 +396,7 @@ struct transfer *transfer_start(
 		transfer_input(transfer, &(struct swarm_input){.kind = SWARM_IN_ADDRESS,
 						 .address = settings->peers[i]});
 	transfer_near_open(transfer, settings);
+	transfer_dht_open(transfer, settings);
 	on_sample(-1, 0, transfer);
 	if (!settings->seed)
 		assess_start(transfer);
@@ -421,6 +423,7 @@ void transfer_status(const struct transfer *transfer, struct transfer_status *st
 	if (status->swarm.tracker != SWARM_TRACKER_NONE)
 		snprintf(status->tracker_url, sizeof(status->tracker_url), "%s",
 			tracker_client_url(transfer->trackers, status->swarm.tracker));
+	transfer_dht_status(transfer, status);
 	if (elapsed_ms > 0) {
 		uint64_t durable_bytes =
 			status->swarm.durable_bytes > oldest->durable_bytes
@@ -471,6 +474,7 @@ struct transfer *transfer_destroy(struct transfer *transfer)
 	assess_close(transfer);
 	readback_close(transfer);
 	transfer_near_close(transfer);
+	transfer_dht_close(transfer);
 	transfer->trackers = tracker_client_destroy(transfer->trackers);
 	transfer->closing = true;
 	transfer_close_peers(transfer);

@@ -39,6 +39,8 @@ struct session {
 	uint32_t lsd_hops;
 	struct lsd *lsd; /* NULL until a transfer wants it */
 	struct transfer *transfers;
+	struct dht_client *dht; /* made when a transfer wants it */
+	bool dht_failed;
 };
 
 struct transfer_news {
@@ -129,7 +131,8 @@ struct transfer {
 	struct leaves *leaves;
 	struct event *leaves_event;
 
-	struct lsd_member *lsd; /* NULL: without local discovery */
+	struct lsd_member *lsd;	  /* NULL: without local discovery */
+	struct transfer_dht *dht; /* NULL: without */
 	struct tracker_client *trackers;
 	uint32_t trackers_count;
 	char tracker_text[128];

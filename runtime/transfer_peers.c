@@ -2,6 +2,7 @@
 /* A transfer's connections: effects to them, and what they say to the engine. */
 #include "runtime/clock.h"
 #include "runtime/transfer.h"
+#include "runtime/transfer_dht.h"
 
 static void peer_input(struct connection *connection, enum swarm_input_kind kind,
 	const struct peer_message *message)
@@ -43,9 +44,19 @@ static void on_failed(struct connection *connection, const char *reason)
 		connection, connection->up ? SWARM_IN_DISCONNECTED : SWARM_IN_CONNECT_FAILED, NULL);
 }
 
+static void mark_dirty(struct transfer *transfer, struct connection *connection)
+{
+	if (connection->dirty)
+		return;
+	connection->dirty = true;
+	connection->next_dirty = transfer->dirty;
+	transfer->dirty = connection;
+}
+
 static void on_handshake(struct connection *connection, const struct peer_handshake *handshake)
 {
 	struct transfer *transfer = connection->owner;
+	uint32_t peer = connection->peer;
 
 	if (memcmp(handshake->infohash, transfer->metainfo->infohash, SHA1_BYTES) != 0) {
 		connection_fail(connection, "answered for another image");
@@ -55,10 +66,18 @@ static void on_handshake(struct connection *connection, const struct peer_handsh
 					 .peer = connection->peer,
 					 .generation = connection->generation,
 					 .handshake = handshake});
+	/* Ours and what we have are queued by now, or it was sent away. */
+	if (transfer->peers[peer] == connection) {
+		transfer_dht_greet(transfer, connection, handshake);
+		mark_dirty(transfer, connection);
+		transfer_settle(transfer);
+	}
 }
 
 static void on_message(struct connection *connection, const struct peer_message *message)
 {
+	if (message->id == PEER_PORT)
+		transfer_dht_port(connection->owner, connection, message->index);
 	peer_input(connection, SWARM_IN_MESSAGE, message);
 }
 
@@ -133,15 +152,6 @@ static const struct connection_ops peer_ops = {
 	.failed = on_failed,
 };
 
-static void mark_dirty(struct transfer *transfer, struct connection *connection)
-{
-	if (connection->dirty)
-		return;
-	connection->dirty = true;
-	connection->next_dirty = transfer->dirty;
-	transfer->dirty = connection;
-}
-
 static void dial(struct transfer *transfer, const struct swarm_effect *effect)
 {
 	struct connection *connection = connection_dial(&transfer->session->connections,
@@ -178,6 +188,7 @@ static void send_handshake(struct transfer *transfer, struct connection *connect
 	struct peer_handshake handshake = {0};
 
 	peer_reserved_set_ours(handshake.reserved);
+	transfer_dht_reserved(transfer, handshake.reserved);
 	memcpy(handshake.infohash, transfer->metainfo->infohash, SHA1_BYTES);
 	memcpy(handshake.peer_id, transfer->peer_id, PEER_ID_BYTES);
 	connection_send_handshake(connection, &handshake);

@@ -161,6 +161,7 @@ static bool origin_start(struct origin *origin, struct failure *failure)
 		.lsd = true,
 		.rack = origins->settings.rack,
 		.site = origins->settings.site,
+		.dht = true,
 		.on_event = on_transfer,
 		.context = origin};
 

@@ -32,6 +32,11 @@ void peer_reserved_set_ours(uint8_t reserved[static 8])
 	reserved[7] = 0x04;
 }
 
+void peer_reserved_set_dht(uint8_t reserved[static 8])
+{
+	reserved[7] |= 0x01;
+}
+
 /* How a message's payload is laid out. */
 enum shape {
 	SHAPE_UNKNOWN,

@@ -60,7 +60,9 @@ void peer_handshake_write(
 
 #define PEER_RESERVED_EXTENDED(reserved) (((reserved)[5] & 0x10) != 0)
 #define PEER_RESERVED_FAST(reserved)	 (((reserved)[7] & 0x04) != 0)
-void peer_reserved_set_ours(uint8_t reserved[static 8]); /* extended and fast */
+#define PEER_RESERVED_DHT(reserved)	 (((reserved)[7] & 0x01) != 0) /* BEP 5: takes PORT */
+void peer_reserved_set_ours(uint8_t reserved[static 8]);	       /* extended and fast */
+void peer_reserved_set_dht(uint8_t reserved[static 8]);
 
 /* One message. index/begin/length as the id gives them (HAVE, SUGGEST, ALLOWED_FAST: index only;
  * PIECE: length is the block's; FRAME: likewise, and frame_bytes is how many carry it, fewer than
