@@ -36,12 +36,22 @@ static struct limits_entry *find(struct limits_entry *set, uint64_t tag)
 	return idle;
 }
 
-bool limits_take(
-	struct limits *limits, uint64_t now_us, const uint8_t ip[static 16], uint32_t units)
+static struct limits_entry *set_of(const struct limits *limits, uint64_t address)
 {
-	uint64_t hash = siphash(limits->key, ip, 16);
-	struct limits_entry *set = &limits->entries[WAYS * (hash & (limits->sets_count - 1))];
-	struct limits_entry *entry = find(set, hash | 1);
+	return &limits->entries[WAYS * (address & (limits->sets_count - 1))];
+}
+
+uint64_t limits_look(const struct limits *limits, const uint8_t ip[static 16])
+{
+	uint64_t address = siphash(limits->key, ip, 16);
+
+	__builtin_prefetch(set_of(limits, address), 1);
+	return address;
+}
+
+bool limits_take(struct limits *limits, uint64_t now_us, uint64_t address, uint32_t units)
+{
+	struct limits_entry *entry = find(set_of(limits, address), address | 1);
 	uint64_t paid_until_us = u64_max(entry->paid_until_us, now_us);
 
 	if (paid_until_us - now_us > limits->burst_us - limits->step_us)

@@ -33,9 +33,11 @@ size_t limits_bytes(uint64_t sets_count);
 void limits_init(struct limits *limits, void *memory, uint64_t sets_count, uint32_t per_s,
 	const uint8_t key[static SIPHASH_KEY_BYTES]);
 
+/* The address as limits_take wants it; begins to fetch what is known of it from memory. */
+uint64_t limits_look(const struct limits *limits, const uint8_t ip[static 16]);
+
 /* Takes so many units for this address; false, and nothing is taken, when it has had its share. The
  * first is never too large, however many units it wants. */
-MUST_USE bool limits_take(
-	struct limits *limits, uint64_t now_us, const uint8_t ip[static 16], uint32_t units);
+MUST_USE bool limits_take(struct limits *limits, uint64_t now_us, uint64_t address, uint32_t units);
 
 #endif

@@ -7,10 +7,16 @@
 /* A scrape of everything costs as many announces as this many of its entries do. */
 #define ENTRIES_PER_UNIT 64
 
-bool tracker_admits(
-	struct tracker *tracker, uint64_t now_us, const uint8_t ip[static 16], uint32_t units)
+uint64_t tracker_look(const struct tracker *tracker, const uint8_t ip[static 16])
 {
-	if (tracker->limits.entries == NULL || limits_take(&tracker->limits, now_us, ip, units))
+	return tracker->limits.entries == NULL ? 0 : limits_look(&tracker->limits, ip);
+}
+
+bool tracker_admits(struct tracker *tracker, uint64_t now_us, const uint8_t ip[static 16],
+	uint64_t address, uint32_t units)
+{
+	if (tracker->limits.entries == NULL ||
+		limits_take(&tracker->limits, now_us, address, units))
 		return true;
 	tracker_refused(tracker, TRACKER_REFUSED_LIMITED, "too many requests", ip, NULL);
 	return false;
@@ -48,7 +54,7 @@ static size_t answer_announce(struct tracker *tracker, const char *query, size_t
 
 	if (!http_announce_parse(&announce, query, query_bytes, &reason))
 		return refuse_malformed(tracker, reason, ip);
-	if (!tracker_admits(tracker, now_us, ip, 1))
+	if (!tracker_admits(tracker, now_us, ip, tracker_look(tracker, ip), 1))
 		return refuse(tracker, "too many announces from your address");
 	tracker_core_announce(tracker->core, now_us / 1000, &announce, ip, reply);
 	tracker_count_announce(tracker, &announce, reply, ip, &tracker->statistics.announces_http);
@@ -88,7 +94,7 @@ static size_t answer_scrape(struct tracker *tracker, const char *query, size_t q
 		return refuse_malformed(tracker, reason, ip);
 	if (hashes_count == 0)
 		units += tracker_core_swarms_count(tracker->core) / ENTRIES_PER_UNIT;
-	if (!tracker_admits(tracker, now_us, ip, units))
+	if (!tracker_admits(tracker, now_us, ip, tracker_look(tracker, ip), units))
 		return refuse(tracker, "too many scrapes from your address");
 	if (hashes_count == 0)
 		count = tracker_core_scrape_all(

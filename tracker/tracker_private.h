@@ -67,9 +67,11 @@ MUST_USE bool tracker_peer_ip(const struct sockaddr_storage *address, uint8_t ip
 /* A non-blocking, bound socket; [::] takes IPv4 too. `address` becomes what was bound. */
 MUST_USE int tracker_bind(struct sockaddr_storage *address, int type, struct failure *failure);
 
+/* An address as tracker_admits wants it; what is known of it is fetched meanwhile. */
+uint64_t tracker_look(const struct tracker *tracker, const uint8_t ip[static 16]);
 /* Whether the address may ask for so much now; counts it as refused when not. */
-MUST_USE bool tracker_admits(
-	struct tracker *tracker, uint64_t now_us, const uint8_t ip[static 16], uint32_t units);
+MUST_USE bool tracker_admits(struct tracker *tracker, uint64_t now_us, const uint8_t ip[static 16],
+	uint64_t address, uint32_t units);
 /* Counts what the core made of an announce. */
 void tracker_count_announce(struct tracker *tracker, const struct announce *announce,
 	const struct announce_reply *reply, const uint8_t ip[static 16], uint64_t *announces);

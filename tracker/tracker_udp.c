@@ -16,11 +16,17 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define BATCH		   32
-#define BATCHES_PER_WAKE   8 /* so that a flood does not starve the rest of the loop */
+#define BATCH		   64
+#define BATCHES_PER_WAKE   4 /* so that a flood does not starve the rest of the loop */
 #define SECONDS_PER_MINUTE 60
 #define RECEIVE_BYTES	   (4 * 1024 * 1024) /* of the kernel: a hall that boots at once */
 #define CONTROL_BYTES	   64
+
+struct client {
+	uint8_t ip[16];
+	uint64_t address; /* for tracker_admits */
+	bool known;	  /* it is an address that we know the family of */
+};
 
 struct tracker_udp_batch {
 	struct mmsghdr requests[BATCH];
@@ -28,6 +34,7 @@ struct tracker_udp_batch {
 	struct iovec requests_iov[BATCH];
 	struct iovec replies_iov[BATCH];
 	struct sockaddr_storage from[BATCH];
+	struct client clients[BATCH];
 	_Alignas(struct cmsghdr) uint8_t control[BATCH][CONTROL_BYTES];
 	uint8_t requests_bytes[BATCH][UDP_TRACKER_REQUEST_BYTES_MAX];
 	uint8_t replies_bytes[BATCH * UDP_TRACKER_REPLY_BYTES_MAX]; /* one behind the other */
@@ -99,8 +106,9 @@ static void udp_scrape(struct tracker *tracker, uint64_t now_us, const uint8_t *
 
 /* Fills tracker->udp_reply. Returns how long the reply may be; 0: none is deserved. */
 static size_t udp_handle(struct tracker *tracker, uint64_t now_us, const uint8_t *bytes,
-	size_t bytes_count, const uint8_t *ip)
+	size_t bytes_count, const struct client *client)
 {
+	const uint8_t *ip = client->ip;
 	struct udp_tracker_request *request = &tracker->udp_request;
 	struct udp_tracker_reply *reply = &tracker->udp_reply;
 	const char *reason;
@@ -127,7 +135,7 @@ static size_t udp_handle(struct tracker *tracker, uint64_t now_us, const uint8_t
 		udp_refuse(tracker, "connect again");
 		return bytes_count;
 	}
-	if (!tracker_admits(tracker, now_us, ip, 1))
+	if (!tracker_admits(tracker, now_us, ip, client->address, 1))
 		udp_refuse(tracker, "too many announces from your address");
 	else if (!well_formed)
 		udp_refuse_malformed(tracker, reason, ip);
@@ -161,25 +169,25 @@ static void reply_from_same_address(struct msghdr *message)
 }
 
 /* Puts the reply, if there is to be one, behind those that are there. */
-static void udp_answer(struct tracker *tracker, uint64_t now_us, struct mmsghdr *request)
+static void udp_answer(struct tracker *tracker, uint64_t now_us, unsigned place)
 {
-	uint8_t ip[16];
 	struct tracker_udp_batch *batch = tracker->udp_batch;
-	const struct sockaddr_storage *from = request->msg_hdr.msg_name;
+	struct mmsghdr *request = &batch->requests[place];
+	const struct client *client = &batch->clients[place];
 	struct peer_address address = {0};
 
-	if (!tracker_peer_ip(from, ip))
+	if (!client->known)
 		return;
 	if ((request->msg_hdr.msg_flags & MSG_TRUNC) != 0) {
-		tracker_refused(
-			tracker, TRACKER_REFUSED_MALFORMED, "longer than any request", ip, NULL);
+		tracker_refused(tracker, TRACKER_REFUSED_MALFORMED, "longer than any request",
+			client->ip, NULL);
 		return;
 	}
-	size_t capacity = udp_handle(
-		tracker, now_us, request->msg_hdr.msg_iov->iov_base, request->msg_len, ip);
+	size_t capacity =
+		udp_handle(tracker, now_us, batch->requests_bytes[place], request->msg_len, client);
 	if (capacity == 0)
 		return;
-	memcpy(address.ip, ip, sizeof(ip));
+	memcpy(address.ip, client->ip, sizeof(address.ip));
 	uint8_t *bytes = batch->replies_bytes + batch->replies_used;
 	size_t bytes_count = udp_tracker_reply_write(&tracker->udp_reply,
 		!peer_address_is4(&address), bytes, u64_min(capacity, UDP_TRACKER_REPLY_BYTES_MAX));
@@ -253,8 +261,15 @@ static void udp_readable(evutil_socket_t fd, short events, void *context)
 		uint64_t now_us = tracker_now_us();
 
 		/* ICMP errors of earlier replies come up as a failure once: read on. */
+		for (int n = 0; n < count; n++) {
+			struct client *client = &batch->clients[n];
+
+			client->known = tracker_peer_ip(&batch->from[n], client->ip);
+			if (client->known)
+				client->address = tracker_look(udp->tracker, client->ip);
+		}
 		for (int n = 0; n < count; n++)
-			udp_answer(udp->tracker, now_us, &batch->requests[n]);
+			udp_answer(udp->tracker, now_us, (unsigned)n);
 		udp_send(udp);
 		if (count >= 0 && count < BATCH)
 			return;

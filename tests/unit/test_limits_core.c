@@ -29,7 +29,7 @@ static bool take(uint64_t now_us, uint32_t number, uint32_t units)
 	uint8_t ip[16] = {0xfd};
 
 	be32_write(ip + 12, number);
-	return limits_take(&limits, now_us, ip, units);
+	return limits_take(&limits, now_us, limits_look(&limits, ip), units);
 }
 
 static uint32_t take_many(uint64_t now_us, uint32_t number, uint32_t wanted)
