@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The control socket: POST /v1/OPERATION with a JSON object, answered by one. */
+/* The control socket: POST /v1/OPERATION with a JSON object, answered by one; and what the tracker
+ * counts. */
 #include "server/control.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "server/http.h"
+#include "tracker/status.h"
 
 static json_t *control_status(struct server *server, const json_t *request, struct failure *failure)
 {
@@ -74,6 +76,10 @@ void control_request(struct evhttp_request *request, void *context)
 	size_t operation = 0;
 	size_t body_bytes;
 	const uint8_t *body = http_body(request, REPORT_BYTES_MAX, &body_bytes);
+
+	if (evhttp_request_get_command(request) == EVHTTP_REQ_GET &&
+		status_handle_http(server->status, request))
+		return;
 
 	while (operation < ARRAY_COUNT(operations) &&
 		(path == NULL || strcmp(path, operations[operation].path) != 0))

@@ -23,6 +23,8 @@
 #include "lib/log.h"
 #include "server/durable.h"
 #include "server/http.h"
+#include "server/tracked.h"
+#include "tracker/status.h"
 
 #define IDLE_TIMEOUT_S	  60
 #define HEADERS_BYTES_MAX (16 * KIB)
@@ -128,6 +130,8 @@ static void on_tick(evutil_socket_t descriptor, short what, void *context)
 			nodes_changed(server->nodes, node);
 			server_node_event(server, node, "expired", "the arm has expired");
 		}
+	if (server->tracked != NULL)
+		tracked_refresh(server->tracked);
 	server_sync_origins(server);
 	if (!nodes_commit(server->nodes, &failure))
 		log_error("%s", failure.text);
@@ -435,6 +439,8 @@ struct server *server_destroy(struct server *server)
 	if (server->http != NULL)
 		evhttp_free(server->http);
 	server->origins = origins_destroy(server->origins);
+	server->status = status_destroy(server->status);
+	server->tracked = tracked_destroy(server->tracked);
 	server->tracker = tracker_destroy(server->tracker);
 	server->nodes = nodes_destroy(server->nodes);
 	server->database = database_close(server->database);

@@ -7,6 +7,11 @@
 
 #include "lib/log.h"
 #include "server/server.h"
+#include "server/tracked.h"
+#include "tracker/status.h"
+
+/* Of the images, and of those that are just being replaced. */
+#define TRACKER_SWARMS_MAX (2 * STORE_IMAGES_MAX)
 
 /* Both are one tracker, so they stand in one tier: who cannot use the one uses the other. */
 static void own_trackers(struct server *server, const char *address)
@@ -102,7 +107,9 @@ static void on_origin_trouble(void *context, const char *text)
 
 bool server_start_swarm(struct server *server, struct failure *failure)
 {
-	struct tracker_settings tracker_settings = {0};
+	/* With a table of sites, machines of others may fall back to this tracker. */
+	struct tracker_settings tracker_settings = {
+		.swarms_max = TRACKER_SWARMS_MAX, .allow_only = server->settings.sites == NULL};
 	char text[INET_ADDRSTRLEN];
 
 	inet_ntop(AF_INET, &server->settings.address, text, sizeof(text));
@@ -110,6 +117,14 @@ bool server_start_swarm(struct server *server, struct failure *failure)
 	server->tracker = tracker_create(server->base, &tracker_settings, failure);
 	if (server->tracker == NULL || !listen_udp(server, failure) || !place_all(server, failure))
 		return false;
+	server->status = status_create(server->base, server->tracker, failure);
+	if (server->status == NULL)
+		return false;
+	if (tracker_settings.allow_only) {
+		server->tracked = tracked_create(&server->store, server->tracker, failure);
+		if (server->tracked == NULL)
+			return false;
+	}
 	struct origins_settings origins_settings = {.base = server->base,
 		.rates = {.up_bytes_per_s = server->settings.origin_bytes_per_s,
 			.ramp_s = server->settings.ramp_s},

@@ -401,6 +401,9 @@ static bool start(struct daemon *daemon, struct failure *failure)
 {
 	if (!log_apply(daemon->started) || !notify_open(&daemon->notify, failure))
 		return false;
+	/* A reader of the status that went away is no reason to end. */
+	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+		return failure_errno(failure, ERROR_SYSTEM, "cannot ignore a signal");
 	raise_descriptor_limit();
 	daemon->base = event_base_new();
 	if (daemon->base == NULL)
