@@ -244,6 +244,7 @@ static uint32_t choose(struct swarm *s)
 	if (hearsay.count > 0)
 		return hearsay.addresses[rng_below(&s->rng, hearsay.count)];
 	wake_at(s, soonest_ns);
+	s->connect_wake_ns = soonest_ns;
 	s->connect_look_ns = u64_min(soonest_ns, s->now_ns + LOOK_AGAIN_NS);
 	return ADDRESS_NONE;
 }

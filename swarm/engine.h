@@ -146,6 +146,7 @@ struct swarm {
 	uint32_t addresses_count;
 	uint32_t source_counts[SWARM_SOURCES_COUNT]; /* of these, by source */
 	uint64_t pex_look_ns;			     /* somebody may have to be told of somebody */
+	uint64_t connect_wake_ns;		     /* when the next of them may be tried */
 	uint64_t connect_look_ns; /* none of them is for us before, unless something changes */
 	struct offender offenders[OFFENDERS_MAX];
 	uint32_t offenders_count;

@@ -213,6 +213,8 @@ static void tick(struct swarm *s)
 	s->work |= WORK_WRITE | WORK_ANNOUNCE | WORK_HAVE;
 	if (s->now_ns >= s->connect_look_ns)
 		s->work |= WORK_CONNECT;
+	else
+		wake_at(s, s->connect_wake_ns);
 }
 
 static void handle_peer(struct swarm *s, const struct swarm_input *input)

@@ -16,13 +16,14 @@ def main():
     parser.add_argument("directory")
     parser.add_argument("--listen", required=True, help="ADDR:PORT, [V6]:PORT")
     parser.add_argument("--profile", choices=["default", "tuned", "no-utp", "shallow"], default="tuned")
+    parser.add_argument("--lsd", action="store_true", help="local service discovery")
     arguments = parser.parse_args()
     start = time.monotonic()
     settings = {
         "listen_interfaces": arguments.listen,
         "outgoing_interfaces": arguments.listen.rsplit(":", 1)[0].strip("[]"),
         "enable_dht": False,
-        "enable_lsd": False,
+        "enable_lsd": arguments.lsd,
         "enable_upnp": False,
         "enable_natpmp": False,
         "allow_multiple_connections_per_ip": True,

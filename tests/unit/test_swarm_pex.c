@@ -402,6 +402,26 @@ static void who_talks_without_end_is_not_heeded(void **state)
 	assert_true(rig_disconnected(&rig, guest.peer));
 }
 
+/* Somebody comes in between, so that there is something else to wake up for. */
+static void who_refused_is_tried_again_whatever_else_happens(void **state)
+{
+	struct swarm_input input = {.kind = SWARM_IN_ADDRESS};
+
+	(void)state;
+	begin();
+	peer_address_from4(&input.address, (uint8_t[4]){10, 50, 0, 1}, 6881);
+	rig_feed(&rig, &input);
+	const struct swarm_effect connect = *rig_find(&rig, SWARM_EFFECT_CONNECT);
+
+	rig_feed(&rig, &(struct swarm_input){.kind = SWARM_IN_CONNECT_FAILED,
+			       .peer = connect.peer,
+			       .generation = connect.generation});
+	(void)come(2, &own);
+	rig_clear(&rig);
+	rig_pass(&rig, 3 * NS_PER_S);
+	assert_non_null(rig_find(&rig, SWARM_EFFECT_CONNECT));
+}
+
 static void trackers_are_believed_first(void **state)
 {
 	struct swarm_input input = {.kind = SWARM_IN_ADDRESS};
@@ -440,6 +460,7 @@ int main(void)
 		cmocka_unit_test_teardown(no_machine_is_named_often, end),
 		cmocka_unit_test_teardown(places_where_nobody_can_be_are_not_tried, end),
 		cmocka_unit_test_teardown(who_talks_without_end_is_not_heeded, end),
+		cmocka_unit_test_teardown(who_refused_is_tried_again_whatever_else_happens, end),
 		cmocka_unit_test_teardown(trackers_are_believed_first, end),
 	};
 
