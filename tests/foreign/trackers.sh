@@ -12,7 +12,8 @@
 #    which reads six bytes a peer.
 #  - transmission 3.00 reads the 18-byte peers of an IPv6 reply as 6-byte ones: on_announce_response in
 #    libtransmission/announcer-udp.c, github.com/transmission/transmission/issues/4719. It is found, and
-#    does not find.
+#    does not find. It also takes the host of "udp://[2001:db8::1]:6969" for "[2001" (tr_urlParse in
+#    libtransmission/utils.c), so that it needs a name for an IPv6 tracker.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 BIN=$(realpath "${BIN:-build/swarmboot}")
@@ -87,6 +88,8 @@ address() { # HOST ipv4|ipv6
 	for at in "${!HOSTS[@]}"; do [ "${HOSTS[at]}" = "$1" ] && break; done
 	if [ "$2" = ipv4 ]; then echo "10.78.0.$at"; else echo "2001:db8:78::$at"; fi
 }
+# What transmission calls an IPv6 tracker over UDP.
+printf '127.0.0.1 localhost\n%s t1-ipv6\n%s t2-ipv6\n' "$(address t1 ipv6)" "$(address t2 ipv6)" >"$WORK/hosts"
 url_address() { if [ "$2" = ipv6 ]; then echo "[$(address "$@")]"; else address "$@"; fi; }
 
 # client NAME ROLE METAINFO DIRECTORY FAMILY PORT: fetches what the directory lacks, and serves.
@@ -107,7 +110,8 @@ client() {
 		mkdir -p "$config"
 		echo '{"dht-enabled": false, "lpd-enabled": false, "pex-enabled": false, "utp-enabled": false,
 			"port-forwarding-enabled": false, "encryption": 0}' >"$config/settings.json"
-		start "$log" transmission transmission-cli -g "$config" -w "$directory" -p "$port" -M -et -v "$metainfo"
+		start "$log" transmission unshare --mount sh -c 'mount --bind "$0" /etc/hosts && exec "$@"' \
+			"$WORK/hosts" transmission-cli -g "$config" -w "$directory" -p "$port" -M -et -v "$metainfo"
 		;;
 	libtorrent)
 		start "$log" libtorrent /usr/bin/python3 "$HERE/tests/foreign/libtorrent_node.py" "$metainfo" \
@@ -122,8 +126,11 @@ seeders() { # TRACKER HEX: as that tracker says
 }
 
 declare -A MATRIX
-mark() { # WAY CLIENT TEXT
-	MATRIX[$1/$2]="${MATRIX[$1/$2]:-}${MATRIX[$1/$2]:+ }$3"
+mark() { # WAY CLIENT TEXT: each text once
+	case ", ${MATRIX[$1/$2]:-}, " in
+	*", $3, "*) ;;
+	*) MATRIX[$1/$2]="${MATRIX[$1/$2]:-}${MATRIX[$1/$2]:+, }$3" ;;
+	esac
 }
 
 # pair MODE TRANSPORT FAMILY SEEDER FETCHER: one TAP line, and who was found and who finds in the matrix.
@@ -133,14 +140,16 @@ pair() {
 	[ "$1" = cluster ] && second=t2
 	head -c 600000 /dev/urandom >"$WORK/$name.raw"
 	truncate -s 600064 "$WORK/$name.raw"
-	local path=/announce role
+	local role
 	for role in seed fetch; do
-		local tracker=t1
-		[ $role = fetch ] && tracker=$second
+		local tracker=t1 who=$seeder host
+		[ $role = fetch ] && tracker=$second who=$fetcher
+		host=$(url_address $tracker "$3")
+		[ "$who/$2/$3" = transmission/udp/ipv6 ] && host=$tracker-ipv6
 		mkdir -p "$WORK/$role-$name"
 		cp "$WORK/$name.raw" "$WORK/image.raw"
 		"$BIN" image import "$WORK/image.raw" --piece-size 64KiB --out "$WORK/$role-$name.torrent" \
-			--tracker "$2://$(url_address $tracker "$3"):6969$path" --json >"$WORK/$role-$name.json" || return 1
+			--tracker "$2://$host:6969/announce" --json >"$WORK/$role-$name.json" || return 1
 	done
 	# The metainfo of both must be of one infohash, whenever they were made.
 	/usr/bin/python3 - "$WORK/seed-$name.torrent" "$WORK/fetch-$name.torrent" <<-'END'
@@ -163,13 +172,13 @@ pair() {
 	end_all 10 "$seeding"
 	if [ $status = 0 ]; then
 		echo "ok ${way//-/_}_${fetcher}_finds_$seeder"
-		mark "$way" "$seeder" "is found"
+		mark "$way" "$seeder" found
 		mark "$way" "$fetcher" "finds"
 	else
 		echo "not ok ${way//-/_}_${fetcher}_finds_$seeder"
 		failed=1
-		mark "$way" "$seeder" "NOT FOUND?"
-		mark "$way" "$fetcher" "FINDS NOT?"
+		mark "$way" "$seeder" "not found?"
+		mark "$way" "$fetcher" "finds not?"
 	fi
 }
 
@@ -187,19 +196,30 @@ ways() { # MODE
 	pair "$1" udp ipv4 aria2 transmission
 	pair "$1" udp ipv4 transmission libtorrent
 	pair "$1" udp ipv4 libtorrent aria2
-	mark "$1-udp-ipv6" aria2 "cannot"
+	mark "$1-udp-ipv6" aria2 cannot
 	pair "$1" udp ipv6 transmission libtorrent
 	mark "$1-udp-ipv6" transmission "cannot find"
 	pair "$1" udp ipv6 libtorrent libtorrent
 }
 ways single
+end_all 10 "${TRACKERS[@]}"
 
-printf '#\n# %-8s %-5s %-5s  %-16s %-24s %-24s\n' tracker over on aria2 transmission libtorrent
+(umask 077; head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' >"$WORK/key")
+MODES+=(cluster)
+TRACKERS=()
+for tracker in t1 t2; do
+	start "cluster-$tracker" $tracker "$BIN" tracker --status-listen none --listen :6969 --interval 2 \
+		--cluster "$(address t1 ipv4):6970" --cluster "$(address t2 ipv4):6970" --cluster-key "$WORK/key"
+	TRACKERS+=("$pid")
+done
+ways cluster
+
+printf '#\n# %-8s %-5s %-5s  %-14s %-20s %s\n' tracker over on aria2 transmission libtorrent
 for mode in "${MODES[@]}"; do
 	for transport in http udp; do
 		for family in ipv4 ipv6; do
 			way=$mode-$transport-$family
-			printf '# %-8s %-5s %-5s  %-16s %-24s %-24s\n' "$mode" $transport $family \
+			printf '# %-8s %-5s %-5s  %-14s %-20s %s\n' "$mode" $transport $family \
 				"${MATRIX[$way/aria2]:-}" "${MATRIX[$way/transmission]:-}" "${MATRIX[$way/libtorrent]:-}"
 		done
 	done
