@@ -17,6 +17,8 @@ def main():
     parser.add_argument("--listen", required=True, help="ADDR:PORT, [V6]:PORT")
     parser.add_argument("--profile", choices=["default", "tuned", "no-utp", "shallow"], default="tuned")
     parser.add_argument("--lsd", action="store_true", help="local service discovery")
+    parser.add_argument("--announce-interval", type=int, metavar="SECONDS",
+                        help="as short as the tracker says, but not shorter (default: 5 minutes)")
     arguments = parser.parse_args()
     start = time.monotonic()
     settings = {
@@ -49,6 +51,8 @@ def main():
     if arguments.profile == "shallow":
         settings.update({"request_queue_time": 1, "max_out_request_queue": 250,
                          "unchoke_slots_limit": 4, "send_buffer_watermark": 1 << 20})
+    if arguments.announce_interval:
+        settings["min_announce_interval"] = arguments.announce_interval
     session = libtorrent.session(settings)
     handle = session.add_torrent({
         "ti": libtorrent.torrent_info(arguments.metainfo),
