@@ -230,14 +230,27 @@ static void ask(struct swarm *s, const struct announce_line *line, uint32_t trac
 	say(s, tracker, ANNOUNCE_STARTED);
 }
 
+/* Whoever stops when the last piece has just come says so before: it is said to one that knows us.
+ */
+static bool completes(struct swarm *s, uint32_t tracker)
+{
+	const struct announce_line *line = line_of(&s->announcer, tracker);
+
+	return s->stopped && line->completed_due && line->working == tracker;
+}
+
 static bool stop_work(struct swarm *s)
 {
-	for (uint32_t i = 0; i < s->settings.trackers_count; i++)
-		if (s->announcer.trackers[i].stop_due) {
-			s->announcer.trackers[i].stop_due = false;
-			say(s, i, ANNOUNCE_STOPPED);
-			return true;
-		}
+	for (uint32_t i = 0; i < s->settings.trackers_count; i++) {
+		struct announce_tracker *t = &s->announcer.trackers[i];
+		bool completed_first = completes(s, i);
+
+		if (!t->stop_due || (completed_first && t->out && t->event == ANNOUNCE_COMPLETED))
+			continue;
+		t->stop_due = completed_first;
+		say(s, i, completed_first ? ANNOUNCE_COMPLETED : ANNOUNCE_STOPPED);
+		return true;
+	}
 	return false;
 }
 

@@ -33,6 +33,13 @@ through() {
 
 through http 127.0.0.1 http://127.0.0.1:6969/announce
 through udp 127.0.0.1 udp://127.0.0.1:6969/announce
+# Though they left as soon as they had everything.
+check completions_are_counted /usr/bin/python3 - "$INFOHASH" <<'PYTHON'
+import sys, urllib.parse, urllib.request
+query = urllib.parse.urlencode({"info_hash": bytes.fromhex(sys.argv[1])})
+body = urllib.request.urlopen("http://127.0.0.1:6969/scrape?" + query, timeout=10).read()
+sys.exit(b"10:downloadedi2e" not in body)
+PYTHON
 through http6 '[::1]' 'http://[::1]:6969/announce'
 through udp6 '[::1]' 'udp://[::1]:6969'
 through a_name 127.0.0.1 http://localhost:6969/announce

@@ -159,6 +159,21 @@ static void completion_and_stop_are_announced(void **state)
 	assert_int_equal(rig.log_count, 0);
 }
 
+static void who_stops_at_once_has_completed_all_the_same(void **state)
+{
+	(void)state;
+	begin(1, false);
+	reply(taken_announce().tracker, true, 1800);
+	struct guest seed = guest_seed(&rig, 2);
+
+	guest_answer_all(&rig, seed);
+	assert_int_equal(taken_announce().event, ANNOUNCE_COMPLETED);
+	rig_input(&rig, SWARM_IN_STOP);
+	assert_int_equal(rig_count(&rig, SWARM_EFFECT_ANNOUNCE), 0);
+	reply(0, true, 1800);
+	assert_int_equal(taken_announce().event, ANNOUNCE_STOPPED);
+}
+
 static void a_seed_never_says_completed(void **state)
 {
 	(void)state;
@@ -435,6 +450,7 @@ int main(void)
 			who_lacks_pieces_and_has_nobody_to_ask_does_not_wait_long, end),
 		cmocka_unit_test_teardown(pauses_grow_while_nobody_answers, end),
 		cmocka_unit_test_teardown(completion_and_stop_are_announced, end),
+		cmocka_unit_test_teardown(who_stops_at_once_has_completed_all_the_same, end),
 		cmocka_unit_test_teardown(a_seed_never_says_completed, end),
 		cmocka_unit_test_teardown(a_silent_tracker_is_not_waited_for, end),
 		cmocka_unit_test_teardown(a_silent_tier_is_left_after_two_seconds, end),
