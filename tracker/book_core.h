@@ -220,6 +220,12 @@ void book_swarm_changed(struct tracker_core *core, uint32_t swarm);
 
 /* ---- lists_core.c ---- */
 
+/* Hints for the processor, in this order: that the peer will be looked up (returns where), and what
+ * the first look found. */
+uint32_t book_peer_fetch_head(
+	const struct tracker_core *core, uint32_t swarm, const struct peer_address *address);
+void book_peer_fetch(const struct tracker_core *core, uint32_t where);
+
 /* NONE when nobody is in it. place is a site's for LEVEL_SITE. */
 uint32_t book_list_find(const struct tracker_core *core, uint32_t swarm, uint32_t category,
 	enum level level, uint16_t place);

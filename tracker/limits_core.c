@@ -11,14 +11,14 @@ size_t limits_bytes(uint64_t sets_count)
 	return (size_t)sets_count * WAYS * sizeof(struct limits_entry);
 }
 
-void limits_init(struct limits *limits, void *memory, uint64_t sets_count, uint32_t per_s,
-	const uint8_t key[static SIPHASH_KEY_BYTES])
+void limits_init(
+	struct limits *limits, void *memory, uint64_t sets_count, uint32_t per_s, uint64_t key)
 {
 	*limits = (struct limits){.entries = memory,
 		.sets_count = sets_count,
 		.step_us = US_PER_S / per_s,
-		.burst_us = BURST_S * US_PER_S};
-	memcpy(limits->key, key, sizeof(limits->key));
+		.burst_us = BURST_S * US_PER_S,
+		.key = key};
 }
 
 /* The entry of this tag, or the one that has been idle longest. */
@@ -43,7 +43,7 @@ static struct limits_entry *set_of(const struct limits *limits, uint64_t address
 
 uint64_t limits_look(const struct limits *limits, const uint8_t ip[static 16])
 {
-	uint64_t address = siphash(limits->key, ip, 16);
+	uint64_t address = keyed_hash(keyed_hash(limits->key, be64_read(ip)), be64_read(ip + 8));
 
 	__builtin_prefetch(set_of(limits, address), 1);
 	return address;

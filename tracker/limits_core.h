@@ -10,7 +10,7 @@
 #ifndef TRACKER_LIMITS_CORE_H
 #define TRACKER_LIMITS_CORE_H
 
-#include "lib/siphash.h"
+#include "tracker/keyed_hash.h"
 
 #define LIMITS_PER_S_MAX 1000000
 
@@ -24,14 +24,14 @@ struct limits {
 	uint64_t sets_count; /* a power of two */
 	uint64_t step_us;    /* what a unit costs */
 	uint64_t burst_us;
-	uint8_t key[SIPHASH_KEY_BYTES];
+	uint64_t key;
 };
 
 /* memory: limits_bytes() of zeros, which must outlive the limits. sets_count is a power of two;
  * per_s: 1 to LIMITS_PER_S_MAX units a second for each address. key: unpredictable to clients. */
 size_t limits_bytes(uint64_t sets_count);
-void limits_init(struct limits *limits, void *memory, uint64_t sets_count, uint32_t per_s,
-	const uint8_t key[static SIPHASH_KEY_BYTES]);
+void limits_init(
+	struct limits *limits, void *memory, uint64_t sets_count, uint32_t per_s, uint64_t key);
 
 /* The address as limits_take wants it; begins to fetch what is known of it from memory. */
 uint64_t limits_look(const struct limits *limits, const uint8_t ip[static 16]);

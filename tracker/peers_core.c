@@ -145,6 +145,25 @@ uint32_t book_peer_find(
 	return NONE;
 }
 
+uint32_t book_peer_fetch_head(
+	const struct tracker_core *core, uint32_t swarm, const struct peer_address *address)
+{
+	uint32_t at = keyed_hash_below(address_hash(core, swarm, address), core->index_homes);
+
+	__builtin_prefetch(&core->index[at]);
+	return at;
+}
+
+void book_peer_fetch(const struct tracker_core *core, uint32_t where)
+{
+	if (core->index[where] == 0)
+		return;
+	uint32_t slot = book_index_slot(core, core->index[where]);
+
+	__builtin_prefetch(chunk_of(core, slot));
+	__builtin_prefetch(announced_ms_at((struct tracker_core *)core, slot), 1);
+}
+
 /* Peers. */
 
 static void count(struct tracker_core *core, uint32_t swarm, uint32_t category, uint32_t change)

@@ -152,7 +152,7 @@ static bool core_create(struct tracker *tracker, const struct tracker_settings *
 
 static bool limits_create(struct tracker *tracker, uint32_t requests_per_s_max)
 {
-	uint8_t key[SIPHASH_KEY_BYTES];
+	uint64_t key;
 	void *memory;
 
 	if (requests_per_s_max == TRACKER_NO_LIMIT)
@@ -161,7 +161,7 @@ static bool limits_create(struct tracker *tracker, uint32_t requests_per_s_max)
 	if (memory == NULL)
 		return false;
 	memset(memory, 0, limits_bytes(LIMIT_SETS));
-	crypto_random(key, sizeof(key));
+	crypto_random(&key, sizeof(key));
 	limits_init(&tracker->limits, memory, LIMIT_SETS,
 		(uint32_t)u64_min(requests_per_s_max, LIMITS_PER_S_MAX), key);
 	return true;

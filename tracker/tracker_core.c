@@ -265,6 +265,22 @@ void tracker_core_announce(struct tracker_core *core, uint64_t now_ms,
 	places_release(&core->places, place);
 }
 
+uint32_t tracker_core_expect(const struct tracker_core *core, const uint8_t infohash[SHA1_BYTES],
+	const uint8_t ip[16], uint16_t port)
+{
+	struct peer_address address = {.port = port};
+	uint32_t swarm = book_swarm_find(core, infohash);
+
+	memcpy(address.ip, ip, sizeof(address.ip));
+	return swarm == NONE ? NONE : book_peer_fetch_head(core, swarm, &address);
+}
+
+void tracker_core_expected(const struct tracker_core *core, uint32_t expected)
+{
+	if (expected != NONE)
+		book_peer_fetch(core, expected);
+}
+
 static void scrape_fill(const struct swarm_entry *swarm, struct scrape_entry *entry)
 {
 	memcpy(entry->infohash, swarm->infohash, SHA1_BYTES);

@@ -69,6 +69,13 @@ void tracker_core_forget_subnets(struct tracker_core *core);
 void tracker_core_announce(struct tracker_core *core, uint64_t now_ms,
 	const struct announce *announce, const uint8_t ip[16], struct announce_reply *reply);
 
+/* Says that this peer will announce soon, so that what is known of it is fetched from memory
+ * meanwhile. Done for many before the first of them announces, and tracker_core_expected with what
+ * it returned for each in the same order, it hides most of the waiting. Changes nothing. */
+uint32_t tracker_core_expect(const struct tracker_core *core, const uint8_t infohash[SHA1_BYTES],
+	const uint8_t ip[16], uint16_t port);
+void tracker_core_expected(const struct tracker_core *core, uint32_t expected);
+
 /* Entry for one infohash (zeros when unknown); false when it is not allowed. */
 MUST_USE bool tracker_core_scrape(struct tracker_core *core, uint64_t now_ms,
 	const uint8_t infohash[SHA1_BYTES], struct scrape_entry *entry);

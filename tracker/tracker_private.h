@@ -4,6 +4,7 @@
 #ifndef TRACKER_TRACKER_PRIVATE_H
 #define TRACKER_TRACKER_PRIVATE_H
 
+#include "lib/siphash.h"
 #include "tracker/limits_core.h"
 #include "tracker/tracker.h"
 #include "tracker/tracker_core.h"

@@ -246,10 +246,34 @@ static int udp_receive(struct tracker_udp *udp)
 	return recvmmsg(udp->fd, batch->requests, BATCH, MSG_DONTWAIT, NULL);
 }
 
+/* What a batch's announces will read of memory is on its way while the first are answered. */
+static void udp_expect(struct tracker *tracker, int count)
+{
+	struct tracker_udp_batch *batch = tracker->udp_batch;
+	uint32_t expected[BATCH];
+	unsigned expected_count = 0;
+
+	for (int n = 0; n < count; n++) {
+		struct client *client = &batch->clients[n];
+		const uint8_t *infohash;
+		uint16_t port;
+
+		client->known = tracker_peer_ip(&batch->from[n], client->ip);
+		if (!client->known)
+			continue;
+		client->address = tracker_look(tracker, client->ip);
+		if (udp_tracker_announce_peek(
+			    batch->requests_bytes[n], batch->requests[n].msg_len, &infohash, &port))
+			expected[expected_count++] =
+				tracker_core_expect(tracker->core, infohash, client->ip, port);
+	}
+	for (unsigned n = 0; n < expected_count; n++)
+		tracker_core_expected(tracker->core, expected[n]);
+}
+
 static void udp_readable(evutil_socket_t fd, short events, void *context)
 {
 	struct tracker_udp *udp = context;
-	struct tracker_udp_batch *batch = udp->tracker->udp_batch;
 
 	(void)fd;
 	(void)events;
@@ -261,13 +285,7 @@ static void udp_readable(evutil_socket_t fd, short events, void *context)
 		uint64_t now_us = tracker_now_us();
 
 		/* ICMP errors of earlier replies come up as a failure once: read on. */
-		for (int n = 0; n < count; n++) {
-			struct client *client = &batch->clients[n];
-
-			client->known = tracker_peer_ip(&batch->from[n], client->ip);
-			if (client->known)
-				client->address = tracker_look(udp->tracker, client->ip);
-		}
+		udp_expect(udp->tracker, count);
 		for (int n = 0; n < count; n++)
 			udp_answer(udp->tracker, now_us, (unsigned)n);
 		udp_send(udp);

@@ -107,6 +107,16 @@ bool udp_tracker_request_parse(struct udp_tracker_request *request, const uint8_
 	}
 }
 
+bool udp_tracker_announce_peek(
+	const uint8_t *bytes, size_t bytes_count, const uint8_t **infohash, uint16_t *port)
+{
+	if (bytes_count < ANNOUNCE_REQUEST_BYTES || be32_read(bytes + 8) != UDP_TRACKER_ANNOUNCE)
+		return false;
+	*infohash = bytes + 16;
+	*port = be16_read(bytes + 96);
+	return true;
+}
+
 static void write_announce(const struct announce *announce, uint8_t *bytes)
 {
 	memcpy(bytes + 16, announce->infohash, SHA1_BYTES);

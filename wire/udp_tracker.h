@@ -36,6 +36,10 @@ struct udp_tracker_request {
  * so that an answer can be sent; "": what came is no request at all and deserves none. */
 MUST_USE bool udp_tracker_request_parse(struct udp_tracker_request *request, const uint8_t *bytes,
 	size_t bytes_count, const char **reason);
+/* Whether it looks like an announce, and of whom; the address is the datagram's. For who wants to
+ * prepare: nothing is checked. infohash points into the bytes. */
+MUST_USE bool udp_tracker_announce_peek(
+	const uint8_t *bytes, size_t bytes_count, const uint8_t **infohash, uint16_t *port);
 size_t udp_tracker_request_write(
 	const struct udp_tracker_request *request, uint8_t *bytes, size_t capacity);
 

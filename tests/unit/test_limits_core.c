@@ -12,7 +12,6 @@
 #define SETS  256
 #define PER_S 100
 
-static const uint8_t key[SIPHASH_KEY_BYTES] = {1, 2, 3};
 static struct limits limits;
 
 static void make(void)
@@ -21,7 +20,7 @@ static void make(void)
 	void *memory = calloc(1, limits_bytes(SETS));
 
 	assert_non_null(memory);
-	limits_init(&limits, memory, SETS, PER_S, key);
+	limits_init(&limits, memory, SETS, PER_S, UINT64_C(0x123456789abcdef1));
 }
 
 static bool take(uint64_t now_us, uint32_t number, uint32_t units)
