@@ -57,6 +57,7 @@ struct intake {
 	uint64_t progress_pieces; /* that they have, on average */
 	uint64_t answer_ns;	  /* from an offer to the first request, on average */
 	uint64_t bytes_per_s;	  /* of payload, in or out, whichever is more */
+	bool round_slow;	  /* of our rack: a piece from each takes too long */
 	uint64_t looked_ns;
 	uint64_t looked_bytes;
 };

@@ -17,8 +17,10 @@
 #define SUPPLY_BYTES  (256 * KIB) /* of small pieces, more are under way */
 #define GROWTH_PIECES 8		  /* that the others have on average: one supplier more */
 #define GROWTH_LOST                                                                                \
-	40	      /* more for each piece that the link could carry while an offer is answered */
-#define LEAD_MS	  100 /* of a supplier's rate: a control message waits behind queued blocks */
+	40	    /* more for each piece that the link could carry while an offer is answered */
+#define LEAD_MS 100 /* of a supplier's rate: a control message waits behind queued blocks */
+#define RACK_ROUND_S                                                                               \
+	20 /* everybody in a rack serves everybody where a piece of each takes longer */
 #define SILENT_NS (2 * NS_PER_S) /* who answers nothing for so long is not counted */
 
 uint32_t intake_suppliers(const struct swarm *s)
@@ -43,6 +45,8 @@ void intake_tick(struct swarm *s)
 	uint64_t answer_ns = 0;
 	uint32_t count = 0;
 	uint32_t answers_count = 0;
+	uint64_t near_bytes = 0;
+	uint64_t near_rate = 0;
 
 	BITSET_FOREACH (i, &s->open) {
 		const struct peer *p = &s->peers[i];
@@ -52,20 +56,36 @@ void intake_tick(struct swarm *s)
 		pieces += p->has_count;
 		count++;
 		answer_ns += p->answer_ns;
+		near_bytes += p->distance == 0 ? s->settings.piece_bytes : 0;
+		near_rate = u64_max(near_rate, p->distance == 0 ? p->rate_bytes_per_s : 0);
 		answers_count += p->answer_ns > 0;
 	}
 	in->progress_pieces = pieces / u64_max(count, 1);
 	in->answer_ns = answer_ns / u64_max(answers_count, 1);
 	if (elapsed_ms > 0)
 		in->bytes_per_s = (bytes - in->looked_bytes) * 1000 / elapsed_ms;
+	in->round_slow = near_rate > 0 && near_bytes > RACK_ROUND_S * near_rate;
 	in->looked_ns = s->now_ns;
 	in->looked_bytes = bytes;
 }
 
-/* Racks have rules of their own. */
+/* In a rack the crowd is those in it. Where all of them take long to serve in turn, everybody
+ * serves everybody: who waits for its turn must not be taken for one that gives nothing (racks.c).
+ */
+static bool rack_crowded(const struct swarm *s)
+{
+	uint32_t near_count = 0;
+
+	if (s->intake.round_slow)
+		return false;
+	BITSET_FOREACH (i, &s->open)
+		near_count += s->peers[i].distance == 0;
+	return near_count >= CROWD_MIN;
+}
+
 bool crowded(const struct swarm *s)
 {
-	return !s->racks.active && bitset_count(&s->open) >= CROWD_MIN;
+	return s->racks.active ? rack_crowded(s) : bitset_count(&s->open) >= CROWD_MIN;
 }
 
 /* At the end whoever has a block that another is slow with may be asked for it. */
@@ -76,7 +96,7 @@ static bool bounding(const struct swarm *s)
 
 static bool bounded(const struct swarm *s, const struct peer *p)
 {
-	return p->own && bounding(s);
+	return p->own && p->distance == 0 && bounding(s);
 }
 
 static bool piece_unasked(const struct swarm *s, const struct peer *p)
@@ -113,7 +133,8 @@ static bool full(struct swarm *s, uint32_t but)
 	BITSET_FOREACH (i, &s->open) {
 		const struct peer *p = &s->peers[i];
 
-		if (i == but || !p->own || p->requests_count == 0 || about_done(s, p) ||
+		if (i == but || !p->own || p->distance > 0 || p->requests_count == 0 ||
+			about_done(s, p) ||
 			(p->rate_bytes_per_s != 0 && p->rate_bytes_per_s < slow))
 			continue;
 		uint64_t silent_ns = request_at(s, p, 0)->sent_ns + SILENT_NS;
