@@ -129,13 +129,21 @@ transmission() { # NAME HOST METAINFO DIRECTORY
 		{"bind-address-ipv4": "10.77.0.$2", "dht-enabled": true, "lpd-enabled": false, "pex-enabled": false,
 		 "utp-enabled": false, "port-forwarding-enabled": false, "encryption": 0}
 	END
-	# What it remembers of a former life: a node.
-	[ "$2" = 1 ] || printf 'd2:id20:123456789012345678905:nodes6:\012\115\000\001\032\341e' \
-		>"$config/dht.dat"
+	# What it remembers of a former life.
+	[ "$2" = 1 ] || /usr/bin/python3 -c 'import socket
+nodes = b"".join(socket.inet_aton("10.77.0.1") + port.to_bytes(2, "big") for port in range(6881, 6893))
+print("d2:id20:123456789012345678905:nodes%d:" % len(nodes), end="", flush=True)
+import sys; sys.stdout.buffer.write(nodes + b"e")' >"$config/dht.dat"
 	start "$1" transmission-cli -g "$config" -w "$4" -p 6881 -M -et -v "$3"
 }
+# Transmission announces nothing as long as it knows no more than eight nodes.
 our_middle 4
-middle=$pid
+middle=("$pid")
+for port in 6882 6883 6884 6885 6886 6887 6888 6889 6890 6891 6892; do
+	start "middle-$port" "$BIN" seed "$WORK/far/image.torrent" --from "$WORK/far/image" \
+		--listen "10.77.0.1:$port" --dht 10.77.0.1:6881 "${ALONE[@]}"
+	middle+=("$pid")
+done
 our_seed 4
 ours=$pid
 mkdir -p "$WORK/tr"
@@ -146,7 +154,7 @@ report transmission_finds_our_seed_through_our_node $?
 stop "$ours"
 our_fetch from-transmission 4
 report we_find_transmission_through_our_node $?
-stop "$foreign" "$middle"
+stop "$foreign" "${middle[@]}"
 transmission tr-middle 1 "$WORK/far/image.torrent" "$WORK/far"
 middle=$pid
 our_seed 4
