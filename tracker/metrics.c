@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Prometheus's text format: each family with its help and type, then its series. */
-#include "tracker/metrics.h"
+#include "tracker/metrics_private.h"
 
 #include <event2/buffer.h>
 #include <stdarg.h>
@@ -8,18 +8,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define PREFIX	       "swarmboot_tracker_"
+#define PREFIX	       METRICS_PREFIX
 #define LABEL_TEXT_MAX (2 * PEER_PLACE_MAX + 1)
 
-struct metrics {
-	struct evbuffer *out;
-	bool failed;
-};
-
-static void add(struct metrics *metrics, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void add(struct metrics *metrics, const char *format, ...)
+void metrics_add(struct metrics *metrics, const char *format, ...)
 {
 	va_list arguments;
 
@@ -29,16 +21,16 @@ static void add(struct metrics *metrics, const char *format, ...)
 	va_end(arguments);
 }
 
-static void family(struct metrics *metrics, const char *name, const char *type, const char *help)
+void metrics_family(struct metrics *metrics, const char *name, const char *type, const char *help)
 {
-	add(metrics, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+	metrics_add(metrics, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
-static void single(struct metrics *metrics, const char *name, const char *type, const char *help,
+void metrics_single(struct metrics *metrics, const char *name, const char *type, const char *help,
 	uint64_t value)
 {
-	family(metrics, name, type, help);
-	add(metrics, "%s %llu\n", name, (unsigned long long)value);
+	metrics_family(metrics, name, type, help);
+	metrics_add(metrics, "%s %llu\n", name, (unsigned long long)value);
 }
 
 /* Names of places are printable and hold no line ends. */
@@ -62,58 +54,61 @@ static void write_announces(struct metrics *metrics, const struct tracker_statis
 		[ANNOUNCE_STARTED] = "started",
 		[ANNOUNCE_STOPPED] = "stopped"};
 
-	family(metrics, PREFIX "announces_total", "counter", "Announces answered with peers.");
-	add(metrics, PREFIX "announces_total{transport=\"http\"} %llu\n",
+	metrics_family(
+		metrics, PREFIX "announces_total", "counter", "Announces answered with peers.");
+	metrics_add(metrics, PREFIX "announces_total{transport=\"http\"} %llu\n",
 		(unsigned long long)statistics->announces_http);
-	add(metrics, PREFIX "announces_total{transport=\"udp\"} %llu\n",
+	metrics_add(metrics, PREFIX "announces_total{transport=\"udp\"} %llu\n",
 		(unsigned long long)statistics->announces_udp);
-	family(metrics, PREFIX "announce_events_total", "counter", "The same, by event.");
+	metrics_family(metrics, PREFIX "announce_events_total", "counter", "The same, by event.");
 	for (size_t i = 0; i < ARRAY_COUNT(events); i++)
-		add(metrics, PREFIX "announce_events_total{event=\"%s\"} %llu\n", events[i],
+		metrics_add(metrics, PREFIX "announce_events_total{event=\"%s\"} %llu\n", events[i],
 			(unsigned long long)statistics->events[i]);
-	single(metrics, PREFIX "announces_paused_total", "counter",
+	metrics_single(metrics, PREFIX "announces_paused_total", "counter",
 		"Of the announces, those of partial seeds.", statistics->paused);
-	family(metrics, PREFIX "scrapes_total", "counter", "Scrapes answered.");
-	add(metrics, PREFIX "scrapes_total{transport=\"http\"} %llu\n",
+	metrics_family(metrics, PREFIX "scrapes_total", "counter", "Scrapes answered.");
+	metrics_add(metrics, PREFIX "scrapes_total{transport=\"http\"} %llu\n",
 		(unsigned long long)statistics->scrapes_http);
-	add(metrics, PREFIX "scrapes_total{transport=\"udp\"} %llu\n",
+	metrics_add(metrics, PREFIX "scrapes_total{transport=\"udp\"} %llu\n",
 		(unsigned long long)statistics->scrapes_udp);
 }
 
 static void write_transport(struct metrics *metrics, const struct tracker_statistics *statistics)
 {
-	family(metrics, PREFIX "refusals_total", "counter", "Requests refused, by cause.");
+	metrics_family(metrics, PREFIX "refusals_total", "counter", "Requests refused, by cause.");
 	for (int cause = 0; cause < TRACKER_REFUSALS; cause++)
-		add(metrics, PREFIX "refusals_total{cause=\"%s\"} %llu\n",
+		metrics_add(metrics, PREFIX "refusals_total{cause=\"%s\"} %llu\n",
 			tracker_refusal_label((enum tracker_refusal)cause),
 			(unsigned long long)statistics->refusals[cause]);
-	single(metrics, PREFIX "udp_connects_total", "counter", "UDP connection ids handed out.",
-		statistics->connects_udp);
-	single(metrics, PREFIX "udp_datagrams_lost_total", "counter",
+	metrics_single(metrics, PREFIX "udp_connects_total", "counter",
+		"UDP connection ids handed out.", statistics->connects_udp);
+	metrics_single(metrics, PREFIX "udp_datagrams_lost_total", "counter",
 		"Datagrams that came faster than they were read.", statistics->datagrams_lost);
-	single(metrics, PREFIX "udp_replies_lost_total", "counter",
+	metrics_single(metrics, PREFIX "udp_replies_lost_total", "counter",
 		"Replies that the network did not take.", statistics->replies_lost);
-	single(metrics, PREFIX "http_connections", "gauge", "HTTP connections open.",
+	metrics_single(metrics, PREFIX "http_connections", "gauge", "HTTP connections open.",
 		statistics->connections_count);
-	single(metrics, PREFIX "http_connections_refused_total", "counter",
+	metrics_single(metrics, PREFIX "http_connections_refused_total", "counter",
 		"HTTP connections of addresses that had too many.",
 		statistics->connections_refused);
-	single(metrics, PREFIX "http_connections_late_total", "counter",
+	metrics_single(metrics, PREFIX "http_connections_late_total", "counter",
 		"HTTP connections ended because they took too long or made place for others.",
 		statistics->connections_late);
 }
 
 static void write_totals(struct metrics *metrics, const struct tracker_statistics *statistics)
 {
-	single(metrics, PREFIX "peers", "gauge", "Peers remembered.", statistics->peers_count);
-	single(metrics, PREFIX "peers_max", "gauge", "Peers that there is room for.",
+	metrics_single(
+		metrics, PREFIX "peers", "gauge", "Peers remembered.", statistics->peers_count);
+	metrics_single(metrics, PREFIX "peers_max", "gauge", "Peers that there is room for.",
 		statistics->peers_max);
-	single(metrics, PREFIX "swarms", "gauge", "Swarms remembered.", statistics->swarms_count);
-	single(metrics, PREFIX "swarms_max", "gauge", "Swarms that there is room for.",
+	metrics_single(
+		metrics, PREFIX "swarms", "gauge", "Swarms remembered.", statistics->swarms_count);
+	metrics_single(metrics, PREFIX "swarms_max", "gauge", "Swarms that there is room for.",
 		statistics->swarms_max);
-	single(metrics, PREFIX "interval_seconds", "gauge",
+	metrics_single(metrics, PREFIX "interval_seconds", "gauge",
 		"Announce interval that peers are told.", statistics->interval_s);
-	single(metrics, PREFIX "uptime_seconds", "gauge", "Since the tracker started.",
+	metrics_single(metrics, PREFIX "uptime_seconds", "gauge", "Since the tracker started.",
 		statistics->uptime_s);
 }
 
@@ -146,7 +141,7 @@ static void write_place(struct metrics *metrics, const char *name, const struct 
 	char site[LABEL_TEXT_MAX];
 	char rack[LABEL_TEXT_MAX];
 
-	add(metrics, "%s{site=\"%s\",rack=\"%s\"%s%s%s} %llu\n", name,
+	metrics_add(metrics, "%s{site=\"%s\",rack=\"%s\"%s%s%s} %llu\n", name,
 		label(site, place->name->site), label(rack, place->name->rack),
 		role != NULL ? ",role=\"" : "", role != NULL ? role : "", role != NULL ? "\"" : "",
 		(unsigned long long)value);
@@ -170,18 +165,19 @@ static void write_places(struct metrics *metrics, const struct census_result *ce
 		place->leechers_count += row->leechers_count;
 		place->swarms_count++;
 	}
-	family(metrics, PREFIX "place_peers", "gauge", "Peers by site, rack and role.");
+	metrics_family(metrics, PREFIX "place_peers", "gauge", "Peers by site, rack and role.");
 	for (size_t i = 0; i < count; i++) {
 		write_place(metrics, PREFIX "place_peers", &places[i], "seeder",
 			places[i].seeders_count);
 		write_place(metrics, PREFIX "place_peers", &places[i], "leecher",
 			places[i].leechers_count);
 	}
-	family(metrics, PREFIX "place_swarms", "gauge", "Swarms with a peer in a site and rack.");
+	metrics_family(
+		metrics, PREFIX "place_swarms", "gauge", "Swarms with a peer in a site and rack.");
 	for (size_t i = 0; i < count; i++)
 		write_place(
 			metrics, PREFIX "place_swarms", &places[i], NULL, places[i].swarms_count);
-	single(metrics, PREFIX "place_peers_omitted", "gauge",
+	metrics_single(metrics, PREFIX "place_peers_omitted", "gauge",
 		"Peers left out of the series by site, as there are too many places.", lost);
 }
 
@@ -190,7 +186,7 @@ static void write_swarms(struct metrics *metrics, const struct census_result *ce
 	char hex[2 * SHA1_BYTES + 1];
 	size_t swarms = 0;
 
-	family(metrics, PREFIX "swarm_peers", "gauge", "Peers by infohash and role.");
+	metrics_family(metrics, PREFIX "swarm_peers", "gauge", "Peers by infohash and role.");
 	for (size_t i = 0; i < census->rows_count;) {
 		const struct census_row *first = &census->rows[i];
 		uint64_t seeders = 0;
@@ -205,12 +201,12 @@ static void write_swarms(struct metrics *metrics, const struct census_result *ce
 		if (swarms++ >= METRICS_SWARMS_MAX)
 			continue;
 		hex_write(hex, first->infohash, SHA1_BYTES);
-		add(metrics,
+		metrics_add(metrics,
 			PREFIX "swarm_peers{infohash=\"%s\",role=\"seeder\"} %llu\n" PREFIX
 			       "swarm_peers{infohash=\"%s\",role=\"leecher\"} %llu\n",
 			hex, (unsigned long long)seeders, hex, (unsigned long long)leechers);
 	}
-	single(metrics, PREFIX "swarms_omitted", "gauge",
+	metrics_single(metrics, PREFIX "swarms_omitted", "gauge",
 		"Swarms with peers that are left out of the series by infohash.",
 		swarms > METRICS_SWARMS_MAX ? swarms - METRICS_SWARMS_MAX : 0);
 }
@@ -225,21 +221,21 @@ static void write_process(struct metrics *metrics)
 
 	if (statm != NULL) {
 		if (fscanf(statm, "%llu %llu", &pages, &resident) == 2)
-			single(metrics, "process_resident_memory_bytes", "gauge",
+			metrics_single(metrics, "process_resident_memory_bytes", "gauge",
 				"Resident memory.", resident * (uint64_t)sysconf(_SC_PAGESIZE));
 		fclose(statm);
 	}
 	if (getrusage(RUSAGE_SELF, &usage) != 0)
 		return;
-	family(metrics, "process_cpu_seconds_total", "counter", "User and system time.");
+	metrics_family(metrics, "process_cpu_seconds_total", "counter", "User and system time.");
 	long microseconds = usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
-	add(metrics, "process_cpu_seconds_total %lld.%06ld\n",
+	metrics_add(metrics, "process_cpu_seconds_total %lld.%06ld\n",
 		(long long)usage.ru_utime.tv_sec + usage.ru_stime.tv_sec + microseconds / 1000000,
 		microseconds % 1000000);
 }
 
-bool metrics_write(struct evbuffer *out, const struct tracker_statistics *statistics,
-	const struct census_result *census)
+bool metrics_write(struct evbuffer *out, const struct tracker *tracker,
+	const struct tracker_statistics *statistics, const struct census_result *census)
 {
 	struct metrics metrics = {.out = out};
 
@@ -248,6 +244,7 @@ bool metrics_write(struct evbuffer *out, const struct tracker_statistics *statis
 	write_totals(&metrics, statistics);
 	write_places(&metrics, census);
 	write_swarms(&metrics, census);
+	metrics_write_cluster(&metrics, tracker);
 	write_process(&metrics);
 	return !metrics.failed;
 }

@@ -21,13 +21,17 @@ struct evbuffer;
 #define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
 /* False when memory ran out; then what was added is no use. */
-MUST_USE bool metrics_write(struct evbuffer *out, const struct tracker_statistics *statistics,
-	const struct census_result *census);
+MUST_USE bool metrics_write(struct evbuffer *out, const struct tracker *tracker,
+	const struct tracker_statistics *statistics, const struct census_result *census);
 
 /* `swarms` ascending by infohash; only the one of `infohash` unless that is NULL. NULL when memory
  * ran out. */
 struct scrape_entry;
-json_t *view_json(const struct tracker_statistics *statistics, const struct census_result *census,
-	const struct scrape_entry *swarms, size_t swarms_count, const uint8_t *infohash);
+json_t *view_json(const struct tracker *tracker, const struct tracker_statistics *statistics,
+	const struct census_result *census, const struct scrape_entry *swarms, size_t swarms_count,
+	const uint8_t *infohash);
+
+/* The view's "cluster": null when the tracker is in none. NULL when memory ran out. */
+json_t *view_cluster_json(const struct tracker *tracker);
 
 #endif

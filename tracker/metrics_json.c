@@ -154,8 +154,9 @@ static size_t rows_of(const struct census_result *census, const uint8_t *infohas
 	return end - *first;
 }
 
-json_t *view_json(const struct tracker_statistics *statistics, const struct census_result *census,
-	const struct scrape_entry *swarms, size_t swarms_count, const uint8_t *infohash)
+json_t *view_json(const struct tracker *tracker, const struct tracker_statistics *statistics,
+	const struct census_result *census, const struct scrape_entry *swarms, size_t swarms_count,
+	const uint8_t *infohash)
 {
 	json_t *json = json_object();
 	json_t *list = json_array();
@@ -177,6 +178,7 @@ json_t *view_json(const struct tracker_statistics *statistics, const struct cens
 	}
 	fine = put(json, "swarms", list) && fine;
 	fine = fine && put(json, "tracker", totals(statistics)) &&
+	       put(json, "cluster", view_cluster_json(tracker)) &&
 	       put_number(json, "swarms_omitted", omitted) &&
 	       put_number(json, "peers_omitted", census->lost);
 	if (fine)

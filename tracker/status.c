@@ -72,8 +72,8 @@ static void answer_swarms(const struct question *question, const struct census_r
 		size_t count = tracker_core_scrape_all(
 			core, tracker_now_us() / 1000, swarms, statistics->swarms_count);
 		qsort(swarms, count, sizeof(*swarms), compare);
-		json_t *json = view_json(statistics, result, swarms, count,
-			question->one ? question->infohash : NULL);
+		json_t *json = view_json(question->status->tracker, statistics, result, swarms,
+			count, question->one ? question->infohash : NULL);
 
 		text = json != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
 		json_decref(json);
@@ -94,8 +94,8 @@ static void answer(const struct question *question, const struct census_result *
 	tracker_statistics(question->status->tracker, &statistics);
 	if (!question->metrics)
 		answer_swarms(question, result, &statistics);
-	else if (!metrics_write(
-			 evhttp_request_get_output_buffer(question->request), &statistics, result))
+	else if (!metrics_write(evhttp_request_get_output_buffer(question->request),
+			 question->status->tracker, &statistics, result))
 		evhttp_send_error(question->request, HTTP_INTERNAL, NULL);
 	else
 		reply(question->request, HTTP_OK, METRICS_CONTENT_TYPE);

@@ -177,18 +177,34 @@ static void print_totals(const json_t *tracker)
 	putchar('\n');
 }
 
-static void print_row(const char *infohash, const char *site, const char *rack, const json_t *row)
-{
-	printf("%-40s  %-12s  %-12s  %8llu  %8llu  %8llu\n", infohash, site[0] != '\0' ? site : "-",
-		rack[0] != '\0' ? rack : "-", number(row, "seeders"), number(row, "leechers"),
-		number(row, "paused"));
-}
-
 static const char *text_of(const json_t *object, const char *name)
 {
 	const char *text = json_string_value(json_object_get(object, name));
 
 	return text != NULL ? text : "";
+}
+
+static void print_cluster(const json_t *cluster)
+{
+	size_t i;
+	json_t *member;
+
+	json_array_foreach(json_object_get(cluster, "members"), i, member)
+	{
+		printf("member %s: %s", text_of(member, "address"),
+			json_is_true(json_object_get(member, "live")) ? "live" : "down");
+		if (json_is_true(json_object_get(member, "met")))
+			printf(", %llu peers, %llu batches behind", number(member, "peers"),
+				number(member, "behind_batches"));
+		putchar('\n');
+	}
+}
+
+static void print_row(const char *infohash, const char *site, const char *rack, const json_t *row)
+{
+	printf("%-40s  %-12s  %-12s  %8llu  %8llu  %8llu\n", infohash, site[0] != '\0' ? site : "-",
+		rack[0] != '\0' ? rack : "-", number(row, "seeders"), number(row, "leechers"),
+		number(row, "paused"));
 }
 
 static void print_swarms(const json_t *view)
@@ -233,6 +249,7 @@ static bool show(const char *address, const char *infohash, bool as_json, struct
 		putchar('\n');
 	} else {
 		print_totals(json_object_get(view, "tracker"));
+		print_cluster(json_object_get(view, "cluster"));
 		print_swarms(view);
 	}
 	bool known = infohash == NULL || json_array_size(json_object_get(view, "swarms")) > 0;

@@ -103,6 +103,27 @@ for number in range(200):
 END
 check readers_that_left_do_no_harm metrics swarmboot_tracker_peers=5
 
+# Two that answer for each other.
+(umask 077; head -c 40 /dev/urandom >"$WORK/key")
+for number in 1 2; do
+	start "member$number" "$BIN" tracker --listen "127.0.1.$number:7011" --status-listen "127.0.1.$number:6968" \
+		--cluster 127.0.1.1:7012 --cluster 127.0.1.2:7012 --cluster-listen "127.0.1.$number:7012" --cluster-key "$WORK/key"
+done
+members() {
+	curl -s --max-time 10 http://127.0.1.1:6968/metrics | "$HERE/metrics_check.py" "$@" >/dev/null 2>&1
+}
+check a_member_sees_the_other until_true 10 members 'swarmboot_tracker_cluster_member_live{member="127.0.1.2:7012"}=1'
+curl -sg --max-time 5 "http://127.0.1.2:7011/announce?info_hash=$one&peer_id=-XX0001-012345671001&port=1001&left=1" >/dev/null
+check and_what_was_announced_to_it until_true 10 members swarmboot_tracker_peers=1 \
+	'swarmboot_tracker_cluster_records_total{direction="received"}>=1' \
+	'swarmboot_tracker_cluster_dropped_total{cause="forged"}=0'
+check the_table_shows_members grep -q '^member 127.0.1.2:7012: live, 1 peers' \
+	<(until_true 10 sh -c "'$BIN' tracker status --address 127.0.1.1:6968 | grep '1 peers, 0'")
+check the_view_has_the_cluster [ "$("$BIN" tracker status --address 127.0.1.1:6968 --json |
+	jq -c '[.cluster.members[] | [.address, .live, .met]], .cluster.dropped_forged' | tr '\n' ' ')" = \
+	'[["127.0.1.2:7012",true,true]] 0 ' ]
+check without_one_it_has_none view 'v["cluster"] is None'
+
 # The command.
 "$BIN" tracker status >"$WORK/table" 2>&1
 check the_table_has_totals grep -q '^5 of 1000 peers, 2 of 1024 swarms$' "$WORK/table"
