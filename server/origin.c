@@ -162,6 +162,8 @@ static bool origin_start(struct origin *origin, struct failure *failure)
 		.rack = origins->settings.rack,
 		.site = origins->settings.site,
 		.dht = true,
+		.dht_nodes = origins->settings.dht_nodes,
+		.dht_nodes_count = origins->settings.dht_nodes_count,
 		.on_event = on_transfer,
 		.context = origin};
 

@@ -23,6 +23,8 @@ struct origins_settings {
 	uint32_t trackers_count;
 	const char *rack; /* borrowed; "": in none */
 	const char *site;
+	const struct peer_address *dht_nodes; /* borrowed */
+	uint32_t dht_nodes_count;
 	void (*on_trouble)(void *context, const char *text);
 	void *context;
 };

@@ -25,6 +25,8 @@
 
 enum dhcp_mode { DHCP_AUTO, DHCP_FULL, DHCP_PROXY, DHCP_OFF };
 
+#define SERVER_DHT_NODES_MAX 16
+
 struct server_settings {
 	const char *state;
 	const char *interface;
@@ -46,6 +48,8 @@ struct server_settings {
 	uint64_t node_bytes_per_s;   /* what a node sends, and receives, at most; 0: no limit */
 	uint64_t origin_bytes_per_s; /* what the origin sends of an image at most; 0: no limit */
 	uint64_t ramp_s;	     /* until these are reached */
+	struct peer_address dht_nodes[SERVER_DHT_NODES_MAX]; /* the origin's to begin with */
+	uint32_t dht_nodes_count;
 };
 
 /* Something the operator should see, newest last. */

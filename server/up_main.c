@@ -14,6 +14,7 @@
 #include "images/import.h"
 #include "lib/log.h"
 #include "pxe/probe.h"
+#include "runtime/socket.h"
 #include "server/boot_files.h"
 #include "server/client.h"
 #include "server/control.h"
@@ -37,6 +38,7 @@ struct up_options {
 	uint64_t memory_bytes;
 	uint64_t node_bytes_per_s;
 	uint64_t origin_bytes_per_s;
+	struct option_texts dht_nodes;
 	uint64_t ramp_s;
 	bool discover;
 	bool rebuild;
@@ -177,6 +179,27 @@ static bool sites_load(
 		       wanted->sites);
 }
 
+static bool dht_nodes_parse(
+	const struct up_options *wanted, struct server_settings *settings, struct failure *failure)
+{
+	if (wanted->dht_nodes.count > SERVER_DHT_NODES_MAX)
+		return failure_set(
+			failure, ERROR_USAGE, "--dht: more than %d nodes", SERVER_DHT_NODES_MAX);
+	for (size_t i = 0; i < wanted->dht_nodes.count; i++) {
+		const char *text = wanted->dht_nodes.texts[i];
+		struct sockaddr_storage storage;
+		unsigned bytes;
+
+		if (!address_parse(text, &storage, &bytes, failure))
+			return false;
+		if (!socket_address_from_sockaddr(
+			    &settings->dht_nodes[i], (struct sockaddr *)&storage))
+			return failure_set(failure, ERROR_USAGE, "%s: not an address", text);
+	}
+	settings->dht_nodes_count = (uint32_t)wanted->dht_nodes.count;
+	return true;
+}
+
 static bool settings_make(
 	const struct up_options *wanted, struct server_settings *settings, struct failure *failure)
 {
@@ -208,6 +231,8 @@ static bool settings_make(
 	settings->node_bytes_per_s = wanted->node_bytes_per_s;
 	settings->origin_bytes_per_s = wanted->origin_bytes_per_s;
 	settings->ramp_s = wanted->ramp_s;
+	if (!dht_nodes_parse(wanted, settings, failure))
+		return false;
 	if (!place_is_fine("--rack", wanted->rack, failure) ||
 		!place_is_fine("--site", wanted->site, failure))
 		return false;
@@ -355,6 +380,8 @@ int up_main(int argc, char **argv)
 		{"peer-port", OPTION_COUNT, &wanted.peer_port, "PORT", "origin, default 6881"},
 		{"seed-deadline", OPTION_DURATION, &wanted.seed_deadline_s, "TIME",
 			"how long a complete machine serves others at most (10m)"},
+		{"dht", OPTION_TEXTS, &wanted.dht_nodes, "ADDR:PORT",
+			"a node of the DHT to begin with: another site's origin (repeatable)"},
 		{"limit", OPTION_RATE, &wanted.node_bytes_per_s, "RATE",
 			"what a machine sends, and receives, at most (1Gbit, 50MB/s)"},
 		{"origin-limit", OPTION_RATE, &wanted.origin_bytes_per_s, "RATE",

@@ -74,7 +74,15 @@ refuses arm_without_server 1 "no server runs" sb arm --all --image first
 
 store_image first
 store_image sectors
-up --dhcp off || { cat "$WORK"/up.*; check server_starts false; done_testing; }
+# Another site's origin, as far as this one can tell.
+/usr/bin/python3 -c 'import socket
+node = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+node.bind(("10.77.0.1", 7999))
+node.settimeout(60)
+print(b"4:ping" in node.recv(2048), flush=True)' >"$WORK/elsewhere" &
+PIDS+=("$!")
+refuses dht_without_port 2 "10.77.0.1" run_up --interface srv --dhcp off --dht 10.77.0.1
+up --dhcp off --dht 10.77.0.1:7999 || { cat "$WORK"/up.*; check server_starts false; done_testing; }
 refuses second_server 1 "another \`swarmboot up\` runs with the state directory" \
 	run_up --interface srv --dhcp off --http-port 8090 --tracker-port 8091 --peer-port 8092
 
@@ -89,6 +97,7 @@ refuses arm_without_inventory 1 "its disks are not known" sb arm $MAC --image fi
 refuses arm_half_pinned 1 "its disks are not known" sb arm $MAC --image first --disk S
 refuses arm_odd_end 2 "is no end" sb arm $MAC --image first --end explode
 check arm_pinned_whole quietly sb arm $MAC --image first --disk S --size 1GiB --end poweroff
+check the_origin_asks_the_others until_true 10 grep -q True "$WORK/elsewhere"
 check plan_has_the_pins is "S 1073741824 512 poweroff" \
 	"$(node $MAC plan | jq -r '"\(.target.serial) \(.target.size) \(.target["sector size"]) \(.end)"')"
 refuses arm_while_imaging 1 "it is being imaged" sb arm $MAC --image first
