@@ -2,12 +2,13 @@
 /* Known addresses of possible peers, and when to try which of them. */
 #include "swarm/engine.h"
 
-#define CONNECTING_MAX	 16
-#define RETRY_FIRST_NS	 NS_PER_S
-#define RETRY_SHIFT_MAX	 8	  /* about four minutes */
-#define LOOK_AGAIN_NS	 NS_PER_S /* through the whole book in vain; offenders are free again */
-#define TELLERS_MAX	 16
-#define NEEDLESS_WAIT_NS (5 * 60 * NS_PER_S)
+#define CONNECTING_MAX	      16
+#define RETRY_FIRST_NS	      NS_PER_S
+#define RETRY_SHIFT_MAX	      8	       /* about four minutes */
+#define LOOK_AGAIN_NS	      NS_PER_S /* through the whole book in vain; offenders are free again */
+#define LOCAL_PER_MACHINE_MAX 8	       /* addresses of one machine where nobody was found yet */
+#define TELLERS_MAX	      16
+#define NEEDLESS_WAIT_NS      (5 * 60 * NS_PER_S)
 
 static uint32_t chain_of(const struct swarm *s, const struct peer_address *address)
 {
@@ -119,13 +120,33 @@ static void set_source(struct swarm *s, struct known_address *a, enum swarm_sour
 	a->source = (uint8_t)source;
 }
 
+uint32_t addresses_of_machine(
+	const struct swarm *s, enum swarm_source source, const struct peer_address *machine)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < s->addresses_count; i++)
+		count += s->addresses[i].source == source &&
+			 memcmp(s->addresses[i].address.ip, machine->ip, sizeof(machine->ip)) == 0;
+	return count;
+}
+
+/* Whoever calls on the segment speaks for one machine, however many ports it names. */
+static bool too_many_ports(
+	const struct swarm *s, enum swarm_source source, const struct peer_address *address)
+{
+	return source == SWARM_SOURCE_LOCAL && !is_loopback(address) &&
+	       addresses_of_machine(s, source, address) >= LOCAL_PER_MACHINE_MAX;
+}
+
 uint32_t address_add(struct swarm *s, const struct peer_address *address, enum swarm_source source)
 {
 	uint32_t index = find(s, address);
 
 	if (index != ADDRESS_NONE && source < s->addresses[index].source)
 		set_source(s, &s->addresses[index], source);
-	if (index != ADDRESS_NONE || address->port == 0 || barred(s, address))
+	if (index != ADDRESS_NONE || address->port == 0 || barred(s, address) ||
+		too_many_ports(s, source, address))
 		return index;
 	index = make_room(s, source);
 	if (index == ADDRESS_NONE)

@@ -451,6 +451,8 @@ uint32_t announcer_working(const struct swarm *s);
 MUST_USE bool addresses_create(struct swarm *s);
 uint32_t address_add(struct swarm *s, const struct peer_address *address, enum swarm_source source);
 void address_verified(struct swarm *s, uint32_t index);
+uint32_t addresses_of_machine(
+	const struct swarm *s, enum swarm_source source, const struct peer_address *machine);
 void address_connected(struct swarm *s, const struct peer_address *address, uint32_t peer);
 void address_released(struct swarm *s, uint32_t index, const struct peer *p);
 void addresses_retry(struct swarm *s);

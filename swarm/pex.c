@@ -223,29 +223,21 @@ static bool is_place(const struct peer_address *address, const struct peer *tell
 	       (!is_loopback(address) || is_loopback(&teller->address));
 }
 
-/* How many addresses of the book are this machine's hearsay; and of one machine. */
-static uint32_t hearsay_count(
-	const struct swarm *s, uint32_t teller_key, const struct peer_address *machine)
+/* How many addresses of the book are this machine's hearsay. */
+static uint32_t hearsay_count(const struct swarm *s, uint32_t teller_key)
 {
 	uint32_t count = 0;
 
-	for (uint32_t i = 0; i < s->addresses_count; i++) {
-		const struct known_address *a = &s->addresses[i];
-
-		if (a->source != SWARM_SOURCE_PEX)
-			continue;
-		if (machine == NULL)
-			count += a->heard_from == teller_key;
-		else
-			count += memcmp(a->address.ip, machine->ip, sizeof(machine->ip)) == 0;
-	}
+	for (uint32_t i = 0; i < s->addresses_count; i++)
+		count += s->addresses[i].source == SWARM_SOURCE_PEX &&
+			 s->addresses[i].heard_from == teller_key;
 	return count;
 }
 
 static void take(struct swarm *s, const struct peer_pex *pex, const struct peer *teller)
 {
 	uint32_t key = machine_key(&teller->address);
-	uint32_t count = hearsay_count(s, key, NULL);
+	uint32_t count = hearsay_count(s, key);
 
 	for (uint32_t i = 0; i < pex->added_count && count < PER_TELLER_MAX; i++) {
 		const struct peer_address *address = &pex->added[i].address;
@@ -254,7 +246,8 @@ static void take(struct swarm *s, const struct peer_pex *pex, const struct peer 
 		if (!is_place(address, teller) ||
 			(s->complete && (pex->added[i].flags & PEX_FLAG_SEED) != 0))
 			continue;
-		if (!is_loopback(address) && hearsay_count(s, 0, address) >= PER_MACHINE_MAX)
+		if (!is_loopback(address) &&
+			addresses_of_machine(s, SWARM_SOURCE_PEX, address) >= PER_MACHINE_MAX)
 			continue;
 		uint32_t index = address_add(s, address, SWARM_SOURCE_PEX);
 

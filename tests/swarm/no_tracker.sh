@@ -14,7 +14,7 @@ for machine in 1 2 3 4 5 6 7 8 9 10 11 12 100; do lan_machine $machine; done
 
 lan_start 100 tracker "$BIN" tracker --listen 10.88.0.100:6969
 tracker=$pid
-until_true 10 grep -q listening "$WORK/tracker.out"
+until_true 10 grep -qs listening "$WORK/tracker.out"
 lan_seed 1 origin "$WORK/image.torrent" --origin --lsd --up 8MB/s
 origin=$pid
 early=()
@@ -61,6 +61,29 @@ for name in early2 early3 early4 early5 late6 late7 late8 late9; do
 done
 check the_segment_named_them [ $by_lsd -ge 4 ]
 
+# One machine calls 20,000 times, from as many ports, and sends rubbish in between.
+cat >"$WORK/flood.py" <<'END'
+import os, socket, sys
+out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+out.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("10.88.0.12"))
+text = "BT-SEARCH * HTTP/1.1\r\nHost: x\r\nPort: %d\r\nInfohash: %s\r\nSb-Wants: 8\r\n\r\n\r\n"
+for i in range(20000):
+    out.sendto((text % (i + 1, sys.argv[1])).encode(), ("239.192.152.143", 6771))
+    if i % 16 == 0:
+        out.sendto(os.urandom(i % 1400), ("239.192.152.143", 6771))
+END
+lan_fetch 10 flooded "$WORK/image.torrent" --lsd --no-pex --up 8MB/s --down 4MB/s
+flooded=$pid
+until_true 10 ready flooded
+lan_run 12 /usr/bin/python3 "$WORK/flood.py" "$INFOHASH"
+check who_is_flooded_completes until_true 60 complete flooded
+check and_has_the_image same flooded.img
+check a_flood_names_few at_most flooded addresses 40
+ticks=$(awk '{ print $14 + $15 }' "/proc/$flooded/stat")
+echo "# flooded: $(last flooded addresses) addresses, $((ticks * 10)) ms of CPU in all"
+kill "$flooded"
+finish "$flooded" 10
+
 # The origin dies, and all but one of those who have the image.
 gone=("$origin" "${early[@]}" "${late[@]:0:3}")
 kill -KILL "${gone[@]}"
@@ -71,8 +94,8 @@ check last2_has_the_image same last2.img
 check last3_has_the_image same last3.img
 
 # One acquaintance each, and peer exchange: whoever is told of the other dials it.
-lan_seed 1 acquaintance "$WORK/image.torrent" --no-lsd --up 3MB/s
-for i in 4 5; do lan_fetch $i "told$i" "$WORK/image.torrent" --no-lsd --peer 10.88.0.1:7000; done
+lan_seed 11 acquaintance "$WORK/image.torrent" --no-lsd --up 3MB/s --listen 10.88.0.11:7001
+for i in 4 5; do lan_fetch $i "told$i" "$WORK/image.torrent" --no-lsd --peer 10.88.0.11:7001; done
 check told_by_a_peer_they_complete until_true 120 complete told4 told5
 by_pex() { [ $(($(last told4 addresses_from_pex) + $(last told5 addresses_from_pex))) -ge 1 ]; }
 check they_were_told_of_each_other by_pex
