@@ -71,14 +71,25 @@ check the_key_survives test -s "$STATE/keys/site.key"
 dd if=/dev/urandom of=large.raw bs=1M count=48 status=none
 xz -0 -T2 large.raw
 working() { [[ -n $(ls "$STATE/images"/.work-*/disk.raw 2>/dev/null) ]]; }
+caught() { # CHILD is stopped in the middle: however fast it is, it cannot end before its signal comes
+	local i
+	for ((i = 0; i < 3000; i++)); do
+		kill -STOP "$CHILD" 2>/dev/null || return 1
+		working && return 0
+		kill -CONT "$CHILD"
+		sleep 0.01
+	done
+	return 1
+}
 interrupted() { # SIGNAL: the import ends with status 1, says so, and leaves nothing
 	# Background jobs of a script ignore SIGINT; this one must not.
 	/usr/bin/python3 -c 'import os,signal,sys
 signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])' \
 		"$BIN" image import large.raw.xz --state "$STATE" --quiet 2>err &
 	CHILD=$!
-	until_true 30 working || return 1
+	caught || return 1
 	kill "-$1" "$CHILD"
+	kill -CONT "$CHILD"
 	wait "$CHILD"
 	local status=$?
 	CHILD=
@@ -91,7 +102,7 @@ check a_terminated_import_leaves_nothing interrupted TERM
 killed() {
 	"$BIN" image import large.raw.xz --state "$STATE" --quiet &
 	CHILD=$!
-	until_true 30 working || return 1
+	caught || return 1
 	kill -KILL "$CHILD"
 	wait "$CHILD"
 	CHILD=
