@@ -151,5 +151,8 @@ $(FUZZERS): build/fuzz/%: build/fuzz/obj/tests/fuzz/%.o build/fuzz/libpure.a
 build/fuzz/fuzz_frame: $(patsubst %,build/fuzz/obj/%.o,runtime/frame_codec lib/log)
 build/fuzz/fuzz_frame: FUZZ_LIBS := -lzstd
 
+# Nor this: it reads a file.
+build/fuzz/fuzz_command_config: $(patsubst %,build/fuzz/obj/%.o,cli/command_config cli/command lib/units lib/failure lib/error)
+
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -230,6 +230,9 @@ static bool reload(struct daemon *daemon, struct failure *failure)
 		return false;
 	}
 	sites_apply(daemon, sites);
+	tracker_set_limits(daemon->tracker,
+		&(struct tracker_settings){.requests_per_s_max = (uint32_t)now.requests_max,
+			.connections_per_address_max = (uint32_t)now.connections_per_address});
 	if (!log_apply(&now))
 		abort(); /* the options were checked */
 	daemon_options_fixed(daemon->started, &now, say_fixed);

@@ -16,9 +16,14 @@ void limits_init(
 {
 	*limits = (struct limits){.entries = memory,
 		.sets_count = sets_count,
-		.step_us = US_PER_S / per_s,
 		.burst_us = BURST_S * US_PER_S,
 		.key = key};
+	limits_set_rate(limits, per_s);
+}
+
+void limits_set_rate(struct limits *limits, uint32_t per_s)
+{
+	limits->step_us = US_PER_S / per_s;
 }
 
 /* The entry of this tag, or the one that has been idle longest. */

@@ -36,6 +36,9 @@ void limits_init(
 /* The address as limits_take wants it; begins to fetch what is known of it from memory. */
 uint64_t limits_look(const struct limits *limits, const uint8_t ip[static 16]);
 
+/* Another rate from now on; what was taken stays taken. */
+void limits_set_rate(struct limits *limits, uint32_t per_s);
+
 /* Takes so many units for this address; false, and nothing is taken, when it has had its share. The
  * first is never too large, however many units it wants. */
 MUST_USE bool limits_take(struct limits *limits, uint64_t now_us, uint64_t address, uint32_t units);

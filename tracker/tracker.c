@@ -162,9 +162,20 @@ static bool limits_create(struct tracker *tracker, uint32_t requests_per_s_max)
 		return false;
 	memset(memory, 0, limits_bytes(LIMIT_SETS));
 	crypto_random(&key, sizeof(key));
-	limits_init(&tracker->limits, memory, LIMIT_SETS,
-		(uint32_t)u64_min(requests_per_s_max, LIMITS_PER_S_MAX), key);
+	limits_init(&tracker->limits, memory, LIMIT_SETS, REQUESTS_PER_S_MAX_DEFAULT, key);
 	return true;
+}
+
+void tracker_set_limits(struct tracker *tracker, const struct tracker_settings *settings)
+{
+	uint32_t per_s = settings->requests_per_s_max ? settings->requests_per_s_max
+						      : REQUESTS_PER_S_MAX_DEFAULT;
+
+	tracker->connections_per_address_max = settings->connections_per_address_max
+						       ? settings->connections_per_address_max
+						       : CONNECTIONS_PER_ADDRESS_MAX_DEFAULT;
+	if (tracker->limits.entries != NULL)
+		limits_set_rate(&tracker->limits, (uint32_t)u64_min(per_s, LIMITS_PER_S_MAX));
 }
 
 struct tracker *tracker_create(
@@ -181,18 +192,14 @@ struct tracker *tracker_create(
 	tracker->created_s = tracker_now_us() / 1000000;
 	tracker->connections_max =
 		settings->connections_max ? settings->connections_max : CONNECTIONS_MAX_DEFAULT;
-	tracker->connections_per_address_max = settings->connections_per_address_max
-						       ? settings->connections_per_address_max
-						       : CONNECTIONS_PER_ADDRESS_MAX_DEFAULT;
 	crypto_random(tracker->secret, sizeof(tracker->secret));
 	if (!core_create(tracker, settings) ||
-		!limits_create(tracker, settings->requests_per_s_max
-						? settings->requests_per_s_max
-						: REQUESTS_PER_S_MAX_DEFAULT)) {
+		!limits_create(tracker, settings->requests_per_s_max)) {
 		failure_set(failure, ERROR_MEMORY, "no memory for a tracker of %u peers",
 			settings->peers_max ? settings->peers_max : PEERS_MAX_DEFAULT);
 		return tracker_destroy(tracker);
 	}
+	tracker_set_limits(tracker, settings);
 	tracker->tick = event_new(base, -1, EV_PERSIST, tick, tracker);
 	if (tracker->tick == NULL || event_add(tracker->tick, &second) != 0) {
 		failure_set(failure, ERROR_MEMORY, "cannot start the tracker");

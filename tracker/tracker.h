@@ -47,6 +47,10 @@ MUST_USE bool tracker_listen_udp(
 MUST_USE bool tracker_listen_http(
 	struct tracker *tracker, struct sockaddr_storage *address, struct failure *failure);
 
+/* Takes the limits per address of these settings from now on; TRACKER_NO_LIMIT of requests only as
+ * at creation. Connections that are there stay. */
+void tracker_set_limits(struct tracker *tracker, const struct tracker_settings *settings);
+
 /* Before the end: no more connections are taken. Those there are, and UDP, are served until it is
  * destroyed. */
 void tracker_stop(struct tracker *tracker);

@@ -111,8 +111,16 @@ unserved() { announce 7004 $one 1001 | grep -q 'not served here'; }
 check what_was_removed_is_not_served until_true 10 unserved
 check what_was_kept_is knows 7004 $two 1
 check what_takes_a_restart_is_named says reload '"event":"not-reloaded","option":"listen"'
+many() { for _ in {1..9}; do announce 7004 $two 1001; done | grep -q 'too many'; }
+check nine_at_once_are_not_too_many eval '! many'
+config 'listen = 127.0.0.1:7005' "allow = $WORK/allow" 'interval = 60s' 'log-format = json' 'requests-max = 1'
+kill -HUP "$reload"
+check the_limit_of_requests_can_change until_true 10 many
+config 'listen = 127.0.0.1:7005' "allow = $WORK/allow" 'interval = 60s' 'log-format = json'
+kill -HUP "$reload"
+check and_change_back until_true 20 eval '! many'
 reloads() { [ "$(grep -c "\"event\":\"$1\"" "$WORK/reload.err")" = "$2" ]; }
-check each_reload_was_logged reloads reloaded 2
+check each_reload_was_logged reloads reloaded 4
 config 'listen = 127.0.0.1:7004' "allow = $WORK/allow" 'interval = 60s' 'log-format = json' 'log-level = error'
 hex $one >"$WORK/allow"
 kill -HUP "$reload"
@@ -121,7 +129,7 @@ check a_reload_with_another_level until_true 10 served 7004
 echo wrong >"$WORK/allow"
 kill -HUP "$reload"
 check errors_are_logged_at_that_level until_true 10 reloads reload-failed 2
-check and_nothing_less reloads reloaded 2
+check and_nothing_less reloads reloaded 4
 kill "$reload"
 finish "$reload" 10
 check it_ends_with_0_after_reloads [ "$status" = 0 ]
