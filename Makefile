@@ -120,7 +120,7 @@ $(BUILD)/swarmboot-agent: $(call object,$(BASE_C) $(AGENT_C))
 	strip -o $@ $@.full
 endif
 
-$(BUILD)/sim/sim: $(call object,$(SIM_C) $(wildcard lib/*.c wire/*.c swarm/*.c))
+$(BUILD)/sim/sim: $(call object,$(SIM_C) $(wildcard lib/*.c wire/*.c swarm/*.c tracker/*_core.c))
 	$(CC) $(LDFLAGS) -o $@ $^
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libswarmboot.a

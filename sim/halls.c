@@ -36,6 +36,8 @@ void sim_hall_build(struct sim_world *world, const struct sim_hall *hall)
 	sim_image_make(world, hall->image_bytes, unit_bytes, 0, 0);
 	traits.up_bytes_per_s = traits.down_bytes_per_s = SIM_GIGABIT;
 	traits.disk.write_bytes_per_s = hall->disk_bytes_per_s;
+	traits.hides_place = hall->unaware;
+	world->places_by_subnet = hall->unaware;
 	if (hall->peers_max > 0) {
 		traits.limits.peers_max = hall->peers_max;
 		traits.limits.peers_wanted = hall->peers_max / 2;

@@ -119,6 +119,7 @@ struct sim_hall {
 	uint32_t slow_one_in;  /* machines with the slow disk; 0: none */
 	uint32_t fails_one_in; /* machines that lose power once; 0: none */
 	uint32_t peers_max;    /* 0: the default */
+	bool unaware;	       /* machines are not told their racks; the tracker's subnets are */
 };
 void sim_hall_build(struct sim_world *world, const struct sim_hall *hall);
 

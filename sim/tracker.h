@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Trackers: announce in, some of the others out, after the latency of the announcer. A dead one
- * refuses, or is silent until the announcer's time-out. Trackers of a cluster know the same peers
- * at once, and one that is back learns them from the others. */
+/* Trackers: the core of tracker/, as it ships; what it answers comes after the latency of the
+ * announcer. A dead one refuses, or is silent until the announcer's time-out. Trackers of a cluster
+ * know the same peers at once, and one that is back learns them from the others. */
 #ifndef SIM_TRACKER_H
 #define SIM_TRACKER_H
 
 #include "sim/node.h"
 
 void sim_tracker_add(struct sim_world *world, uint32_t interval_s);
+void sim_tracker_destroy(struct sim_tracker *tracker);
 /* Of a site, of a cluster (0: none), and in a tier of that site; for nodes of other sites it is one
  * tier later. */
 void sim_tracker_add_for(struct sim_world *world, uint32_t interval_s, uint32_t site, uint32_t tier,

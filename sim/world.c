@@ -8,6 +8,7 @@
 
 #include "sim/link.h"
 #include "sim/node.h"
+#include "sim/tracker.h"
 
 #define SMALL_BYTES_MAX	 1000
 #define GRANULE_DEFAULT	 (16 * KIB)
@@ -57,7 +58,7 @@ struct sim_world *sim_world_destroy(struct sim_world *world)
 	for (uint32_t i = 0; i < world->nodes_count; i++)
 		sim_node_destroy(world->nodes[i]);
 	for (uint32_t i = 0; i < world->trackers_count; i++)
-		free(world->trackers[i].expires_ns);
+		sim_tracker_destroy(&world->trackers[i]);
 	free(world->nodes);
 	free(world->image.marks);
 	free(world->image.piece_hashes);

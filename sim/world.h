@@ -26,6 +26,7 @@
 
 struct sim_world;
 struct sim_node;
+struct tracker_core;
 
 /*
  * The image as content marks instead of bytes: one 32-bit mark for each granule (16 KiB, or what
@@ -50,10 +51,13 @@ struct sim_tracker {
 	bool alive;
 	bool silent; /* when dead: true: no answer (time-out), false: refused at once */
 	uint32_t interval_s;
-	uint32_t tier;	      /* for those whose tracker it is; one later for others */
-	uint32_t site;	      /* whose it is; SIM_SITE_NONE: everybody's */
-	uint32_t cluster;     /* those of one number tell each other; 0: of none */
-	uint64_t *expires_ns; /* by node: until when the tracker hands it out; 0: never */
+	uint32_t tier;	  /* for those whose tracker it is; one later for others */
+	uint32_t site;	  /* whose it is; SIM_SITE_NONE: everybody's */
+	uint32_t cluster; /* those of one number tell each other; 0: of none */
+	struct tracker_core *core;
+	void *core_memory;
+	bool *stays;	    /* by node: announces for ever */
+	uint64_t stayed_ns; /* when they did last */
 };
 
 struct sim_violation {
@@ -88,6 +92,8 @@ struct sim_world {
 	uint32_t chunk_bytes;	    /* what an uplink sends of one connection before the next */
 	uint64_t window_bytes;	    /* in flight on one connection */
 	struct sim_tcp_traits tcp;  /* window_bytes is then the most a window can be */
+	bool places_untold;	    /* trackers do not know of racks and sites */
+	bool places_by_subnet;	    /* they know those of nodes that do not tell, too */
 	bool express;	       /* control messages do not queue: for rooms too large for that */
 	uint64_t patience_ns;  /* with it: HAVEs wait so long for others to the same node; or 0 */
 	uint64_t dead_host_ns; /* until a connection to a host without power is given up */

@@ -97,12 +97,33 @@ static uint32_t name_others(struct tracker_core *core, const struct asker *asker
 	return named;
 }
 
+/* Clients call those first that they read first, and many call only some: the rack, which begins at
+ * `rack`, and those before it from `begin` on, take turns. */
+static void take_turns(struct announce_reply *reply, uint32_t begin, uint32_t rack)
+{
+	struct peer_address turns[ANNOUNCE_PEERS_MAX];
+	uint32_t count = 0;
+	uint32_t other = begin;
+	uint32_t end = reply->peers_count;
+
+	for (uint32_t near = rack; other < rack && near < end;) {
+		turns[count++] = reply->peers[near++];
+		turns[count++] = reply->peers[other++];
+	}
+	/* Of the longer part some are left where they are, or move up to the end of it. */
+	if (other < rack)
+		memmove(&reply->peers[begin + count], &reply->peers[other],
+			(rack - other) * sizeof(turns[0]));
+	memcpy(&reply->peers[begin], turns, count * sizeof(turns[0]));
+}
+
 /* What one place lacks, a nearer one gives. */
 static void name_kind(struct tracker_core *core, const struct asker *asker, uint32_t kind,
 	const uint32_t there[static CHOICE_PLACES], const uint32_t take[static CHOICE_PLACES],
 	struct announce_reply *reply)
 {
 	uint32_t wanted = take[CHOICE_OTHER];
+	uint32_t begin = reply->peers_count;
 
 	if (wanted > 0)
 		wanted -= name_others(core, asker, kind, there[CHOICE_OTHER], wanted, reply);
@@ -119,12 +140,14 @@ static void name_kind(struct tracker_core *core, const struct asker *asker, uint
 	if (wanted > 0 && list != NONE)
 		wanted -=
 			book_draw(core, &asker->draw, list, LEVEL_SITE, asker->rack, wanted, reply);
+	uint32_t rack = reply->peers_count;
 	wanted += take[CHOICE_RACK];
 	list = asker->rack == PLACE_NOWHERE
 		       ? NONE
 		       : asker_list(core, asker, kind, LEVEL_RACK, asker->rack);
 	if (wanted > 0 && list != NONE)
 		(void)book_draw(core, &asker->draw, list, LEVEL_RACK, PLACE_NOWHERE, wanted, reply);
+	take_turns(reply, begin, rack);
 }
 
 static void reply_peers(struct tracker_core *core, const struct asker *asker,

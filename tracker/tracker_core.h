@@ -63,7 +63,8 @@ MUST_USE bool tracker_core_place_subnet(struct tracker_core *core, const uint8_t
 void tracker_core_forget_subnets(struct tracker_core *core);
 
 /* Records the announce of a peer at `ip` (IPv4 as ::ffff:a.b.c.d; the announce's port is used) and
- * fills the reply: counts of both families, peers of the announcer's, chosen as choice_core.h says.
+ * fills the reply: counts of both families, peers of the announcer's, chosen as choice_core.h says,
+ * leechers first, and of these the own rack and others in turns.
  * peer_ids are zeros: they are not kept. Port 0 is answered, not recorded. On refusal
  * reply->failure is set. */
 void tracker_core_announce(struct tracker_core *core, uint64_t now_ms,

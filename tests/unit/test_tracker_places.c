@@ -92,6 +92,25 @@ static void a_node_gets_its_rack_then_its_site_and_few_others(void **state)
 	free(core);
 }
 
+/* Who calls only the first half calls both its rack and others. */
+static void the_rack_and_others_take_turns(void **state)
+{
+	struct tracker_core *core = make_hall();
+
+	(void)state;
+	come(core, 1000, "east", "r0");
+	for (uint32_t i = 0; i < 38; i++) {
+		uint32_t number = fixture_number(&reply.peers[i]);
+
+		assert_int_equal(number >= 1000 && number < 1020, i % 2 == 0);
+	}
+	for (uint32_t i = 0; i < reply.peers_count; i++)
+		for (uint32_t k = 0; k < i; k++)
+			assert_int_not_equal(
+				fixture_number(&reply.peers[i]), fixture_number(&reply.peers[k]));
+	free(core);
+}
+
 static void other_racks_are_named_evenly_and_in_small_groups(void **state)
 {
 	struct tracker_core *core = make_hall();
@@ -258,6 +277,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_node_gets_its_rack_then_its_site_and_few_others),
+		cmocka_unit_test(the_rack_and_others_take_turns),
 		cmocka_unit_test(other_racks_are_named_evenly_and_in_small_groups),
 		cmocka_unit_test(who_says_nothing_is_near_to_everybody),
 		cmocka_unit_test(the_operator_is_believed_first_and_subnets_last),
