@@ -12,19 +12,19 @@
  */
 #include "swarm/engine.h"
 
-#define INTERVAL_MIN_S	    1
-#define INTERVAL_MAX_S	    (30 * 60)
-#define PAUSE_FIRST_NS	    NS_PER_S
-#define PAUSE_SHIFT_MAX	    6 /* about a minute */
-#define NUMWANT_MAX	    200
-#define LONELY_NS	    (15 * NS_PER_S)
-#define TIER_PATIENCE_NS    (2 * NS_PER_S)
-#define PATIENCE_MAX_NS	    NS_PER_S /* with one tracker, before another of its tier is asked too */
-#define PATIENCE_MIN_NS	    (250 * NS_PER_MS)
-#define PATIENCE_TIMES	    8		   /* what it took to answer before */
-#define PROBE_NS	    (4 * NS_PER_S) /* in which each earlier tracker is asked once */
-#define PROBE_SHIFT_MAX	    2
-#define RETURN_CONFIRMED_NS NS_PER_S
+#define INTERVAL_MIN_S	   1
+#define INTERVAL_MAX_S	   (30 * 60)
+#define PAUSE_FIRST_NS	   NS_PER_S
+#define PAUSE_SHIFT_MAX	   6 /* about a minute */
+#define NUMWANT_MAX	   200
+#define LONELY_NS	   (15 * NS_PER_S)
+#define TIER_PATIENCE_NS   (2 * NS_PER_S)
+#define PATIENCE_MAX_NS	   NS_PER_S /* with one tracker, before another of its tier is asked too */
+#define PATIENCE_MIN_NS	   (250 * NS_PER_MS)
+#define PATIENCE_TIMES	   8		  /* what it took to answer before */
+#define PROBE_NS	   (4 * NS_PER_S) /* in which each earlier tracker is asked once */
+#define PROBE_SHIFT_MAX	   2
+#define LEAVE_CONFIRMED_NS NS_PER_S
 
 static void add_line(struct announcer *a, uint32_t first, uint32_t end)
 {
@@ -121,6 +121,14 @@ static void settle(struct swarm *s, struct announce_line *line, uint32_t tracker
 	}
 }
 
+/* It may be the tracker that we are with, by another URL: that one forgets us now, and is told
+ * again that we are there. */
+static void take_leave(struct swarm *s, struct announce_line *line, uint32_t tracker)
+{
+	s->announcer.trackers[tracker].stop_due = s->announcer.trackers[tracker].knows_us;
+	line->next_ns = u64_min(line->next_ns, s->now_ns + LEAVE_CONFIRMED_NS);
+}
+
 static void succeeded(struct swarm *s, uint32_t tracker, uint32_t interval_s)
 {
 	struct announcer *a = &s->announcer;
@@ -139,16 +147,14 @@ static void succeeded(struct swarm *s, uint32_t tracker, uint32_t interval_s)
 	if (!line->asking && before != SWARM_TRACKER_NONE &&
 		a->tiers[tracker] >= a->tiers[before]) {
 		/* Another one was faster. In a later tier nobody is to know us then. */
-		t->stop_due = a->tiers[tracker] > a->tiers[before];
+		if (a->tiers[tracker] > a->tiers[before])
+			take_leave(s, line, tracker);
 		return;
 	}
 	settle(s, line, tracker);
 	line->next_ns = s->now_ns + interval_ns - rng_below(&s->rng, interval_ns / 10);
-	if (before != SWARM_TRACKER_NONE && a->tiers[before] > a->tiers[tracker]) {
-		a->trackers[before].stop_due = a->trackers[before].knows_us;
-		/* It may be the same tracker by another URL, which forgets us now. */
-		line->next_ns = u64_min(line->next_ns, s->now_ns + RETURN_CONFIRMED_NS);
-	}
+	if (before != SWARM_TRACKER_NONE && a->tiers[before] > a->tiers[tracker])
+		take_leave(s, line, before);
 }
 
 static void failed(struct swarm *s, uint32_t tracker)

@@ -312,6 +312,8 @@ static void a_late_answer_of_a_later_tier_is_taken_back(void **state)
 
 	assert_int_equal(leave.tracker, 2);
 	assert_int_equal(leave.event, ANNOUNCE_STOPPED);
+	reply(2, true, 5);
+	assert_int_equal(next_announce(NS_PER_S + 100 * NS_PER_MS).tracker, 0);
 }
 
 static void a_tracker_that_was_silent_is_told_that_we_started(void **state)
