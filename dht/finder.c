@@ -51,7 +51,8 @@ static bool own_due(
 	return now_ns >= finder->own_ended_ns + pause_ns;
 }
 
-/* The global key is for those who have nobody, or nobody with a full copy, and for full copies. */
+/* The global key is for those who have nobody, or get nothing and know no full copy, and for full
+ * copies. */
 static bool global_due(
 	const struct dht_finder *finder, uint64_t now_ns, const struct dht_finder_view *view)
 {
@@ -74,8 +75,10 @@ bool dht_finder_next(struct dht_finder *finder, uint64_t now_ns, const struct dh
 
 	if (view->complete || view->seeds_count > 0)
 		finder->seedless_ns = 0;
-	else if (finder->seedless_ns == 0)
-		finder->seedless_ns = now_ns;
+	else if (finder->seedless_ns == 0 || view->received_bytes != finder->received_bytes)
+		finder->seedless_ns =
+			now_ns; /* what comes, comes from somewhere: a relay perhaps */
+	finder->received_bytes = view->received_bytes;
 	/* Once there are enough, the next want begins with short pauses again. */
 	if (view->complete || (view->peers_count >= FEW_PEERS && view->trackers_ok))
 		finder->own_pause_ns = 0;
@@ -120,6 +123,11 @@ void dht_finder_started(struct dht_finder *finder, uint64_t now_ns, uint32_t loo
 		finder->said_complete = false;
 	finder->first_ns = now_ns + AGAIN_NS;
 	finder->own_ended_ns = 0;
+}
+
+bool dht_finder_wants(const struct dht_finder *finder)
+{
+	return !finder->pending_global || !finder->said_complete;
 }
 
 void dht_finder_ended(struct dht_finder *finder, uint64_t now_ns)

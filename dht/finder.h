@@ -25,13 +25,16 @@ struct dht_finder {
 	uint64_t own_pause_ns;
 	uint64_t global_ended_ns;
 	uint64_t global_pause_ns;
-	uint64_t seedless_ns; /* since when no complete peer is known; 0: one is */
+	uint64_t
+		seedless_ns; /* since when no complete peer is known and nothing comes; 0: not so */
+	uint64_t received_bytes; /* when that was looked at last */
 };
 
 /* What the transfer knows. */
 struct dht_finder_view {
 	uint32_t peers_count;
 	uint32_t seeds_count;
+	uint64_t received_bytes;
 	bool complete;	  /* every piece is here */
 	bool trackers_ok; /* there is one, and the last announce was answered */
 };
@@ -47,6 +50,10 @@ MUST_USE bool dht_finder_next(struct dht_finder *finder, uint64_t now_ns,
 
 /* What dht_search returned; with 0 the same is due again soon. */
 void dht_finder_started(struct dht_finder *finder, uint64_t now_ns, uint32_t lookups_count);
+
+/* Whether who is found now is to be connected to. Who has everything tells other sites so; whom it
+ * finds there calls if it needs anything. */
+bool dht_finder_wants(const struct dht_finder *finder);
 
 /* One of them has ended. */
 void dht_finder_ended(struct dht_finder *finder, uint64_t now_ns);

@@ -23,6 +23,8 @@ static void on_found(void *context, const struct peer_address *peer)
 {
 	struct transfer_dht *own = context;
 
+	if (!dht_finder_wants(&own->finder))
+		return;
 	transfer_input(own->transfer,
 		&(struct swarm_input){
 			.kind = SWARM_IN_ADDRESS, .source = SWARM_SOURCE_DHT, .address = *peer});
@@ -54,8 +56,9 @@ static void on_look(evutil_socket_t descriptor, short what, void *context)
 	struct dht_finder_view view = {
 		.peers_count = status.peers_count,
 		.seeds_count = status.seeds_count,
+		.received_bytes = status.received_bytes,
 		.complete = status.complete,
-		.trackers_ok = transfer->trackers_count > 0 && transfer->tracker_text[0] == '\0',
+		.trackers_ok = status.tracker != SWARM_TRACKER_NONE,
 	};
 
 	/* Where no node is known yet, those who ask us are told at least that it is here. */

@@ -28,7 +28,7 @@ net() { # NAME: a namespace
 }
 
 # Routers r1 and r2: a bridge for their site, and the link between the sites.
-LINK=20mbit
+LINK=${LINK:-20mbit}
 for site in 1 2; do
 	net r$site
 	inside r$site ip link add hall type bridge forward_delay 0
@@ -44,7 +44,8 @@ for site in 1 2; do
 	inside r$site tc qdisc add dev wan$site root tbf rate $LINK burst 160kb latency 200ms
 done
 
-# machine NAME SITE HOST: 10.SITE.0.HOST. What goes to and comes from the other site is counted.
+# machine NAME SITE HOST: 10.SITE.0.HOST. What goes to and comes from the other site is counted: to its peers
+# (TCP, but for its tracker), and datagrams of the DHT, which has nodes in both.
 machine() {
 	local name=$1 site=$2 other=$((3 - $2))
 	net "$name"
@@ -55,16 +56,28 @@ machine() {
 	inside "$name" ip route add default via 10.$site.0.1
 	inside "$name" nft -f - <<-NFT
 		table inet count {
-			counter far {}
-			chain out { type filter hook output priority 0; ip daddr 10.$other.0.0/16 tcp dport != 6969 counter name far; }
-			chain in { type filter hook input priority 0; ip saddr 10.$other.0.0/16 tcp sport != 6969 counter name far; }
+			counter peers {}
+			counter dht {}
+			chain out {
+				type filter hook output priority 0
+				ip daddr 10.$other.0.0/16 tcp dport != 6969 counter name peers
+				ip daddr 10.$other.0.0/16 meta l4proto udp counter name dht
+			}
+			chain in {
+				type filter hook input priority 0
+				ip saddr 10.$other.0.0/16 tcp sport != 6969 counter name peers
+				ip saddr 10.$other.0.0/16 meta l4proto udp counter name dht
+			}
 		}
 	NFT
 }
-far_packets() { inside "$1" nft list counter inet count far | sed -n 's/.*packets \([0-9]*\).*/\1/p'; }
-untouched() { # NAME...: no packet between them and the other site's machines, its tracker's aside
+packets() { inside "$1" nft list counter inet count "$2" | sed -n 's/.*packets \([0-9]*\).*/\1/p'; } # NAME COUNTER
+untouched() { # NAME...: no packet between them and the other site's peers
 	local name
-	for name; do [ "$(far_packets "$name")" = 0 ] || { echo "# $name: $(far_packets "$name") packets"; return 1; }; done
+	for name; do
+		[ "$(packets "$name" peers)" = 0 ] || { echo "# $name: $(packets "$name" peers) packets"; return 1; }
+		echo "# $name: $(packets "$name" dht) datagrams of the DHT"
+	done
 }
 
 begin() { # MACHINE COMMAND...: in the background
@@ -76,7 +89,7 @@ T1=http://10.1.0.2:6969/announce T2=http://10.2.0.2:6969/announce
 tracker() { # SITE
 	begin "t$1" "$BIN" tracker --listen "10.$1.0.2:6969" --interval 2s
 	tracker_pid[$1]=$pid
-	until_true 10 handed_out "$1"
+	until_true 10 handed_out "$1" >/dev/null
 }
 declare -a tracker_pid
 url_of() { [ "$1" = 1 ] && echo $T1 || echo $T2; }
