@@ -20,9 +20,10 @@ bool catchup_source_accept(
 	struct catchup_source *source, const uint8_t bytes[static SYNC_REQUEST_BYTES])
 {
 	uint8_t nonce[SYNC_NONCE_BYTES];
+	uint64_t boot_id;
 
-	if (!sync_request_parse(
-		    nonce, &source->joiner_boot, bytes, source->nonce, source->key, source->mac))
+	if (!sync_request_parse(nonce, &boot_id, bytes, source->nonce, source->key, source->mac) ||
+		boot_id != cluster_core_boot_id(source->cluster))
 		return false;
 	sync_session_key(source->session, source->nonce, nonce, source->key, source->mac);
 	return true;
@@ -84,7 +85,7 @@ void catchup_sink_start(struct catchup_sink *sink, struct cluster_core *cluster,
 	memcpy(sink->nonce, nonce, sizeof(sink->nonce));
 }
 
-bool catchup_sink_request(struct catchup_sink *sink, uint64_t own_boot,
+bool catchup_sink_request(struct catchup_sink *sink,
 	const uint8_t greeting[static SYNC_GREETING_BYTES],
 	uint8_t request[static SYNC_REQUEST_BYTES])
 {
@@ -92,7 +93,8 @@ bool catchup_sink_request(struct catchup_sink *sink, uint64_t own_boot,
 
 	if (!sync_greeting_parse(source_nonce, greeting))
 		return false;
-	sync_request_write(request, source_nonce, sink->nonce, own_boot, sink->key, sink->mac);
+	sync_request_write(
+		request, source_nonce, sink->nonce, sink->source_boot, sink->key, sink->mac);
 	sync_session_key(sink->session, source_nonce, sink->nonce, sink->key, sink->mac);
 	return true;
 }

@@ -18,7 +18,6 @@ struct catchup_source {
 	struct tracker_core *book;
 	uint8_t nonce[SYNC_NONCE_BYTES];
 	uint8_t session[SYNC_KEY_BYTES];
-	uint64_t joiner_boot;
 	uint64_t cursor; /* of tracker_core_walk */
 	uint64_t records_count;
 	uint32_t frames_count;
@@ -35,7 +34,7 @@ void catchup_source_start(struct catchup_source *source, struct cluster_core *cl
 	const uint8_t nonce[static SYNC_NONCE_BYTES]);
 void catchup_source_greet(
 	const struct catchup_source *source, uint8_t bytes[static SYNC_GREETING_BYTES]);
-/* False: not a member; hang up. */
+/* False: not a member, or one that means who was here before us; hang up. */
 MUST_USE bool catchup_source_accept(
 	struct catchup_source *source, const uint8_t bytes[static SYNC_REQUEST_BYTES]);
 /* The next frame, into SYNC_FRAME_BYTES_MAX bytes; 0 when the last one has been given. */
@@ -57,7 +56,7 @@ void catchup_sink_start(struct catchup_sink *sink, struct cluster_core *cluster,
 	uint64_t source_boot, const uint8_t *key, sync_mac *mac,
 	const uint8_t nonce[static SYNC_NONCE_BYTES]);
 /* Answers the greeting. False: not one. */
-MUST_USE bool catchup_sink_request(struct catchup_sink *sink, uint64_t own_boot,
+MUST_USE bool catchup_sink_request(struct catchup_sink *sink,
 	const uint8_t greeting[static SYNC_GREETING_BYTES],
 	uint8_t request[static SYNC_REQUEST_BYTES]);
 enum catchup_result { CATCHUP_MORE, CATCHUP_DONE, CATCHUP_WRONG };

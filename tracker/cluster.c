@@ -107,7 +107,6 @@ static bool core_create(
 	core->send = send_datagram;
 	core->context = cluster;
 	core->group = cluster->group_fd >= 0;
-	cluster->boot_id = core->boot_id;
 	size_t bytes = cluster_core_bytes(core);
 	void *memory = bytes > 0 ? malloc(bytes) : NULL;
 	if (memory != NULL)

@@ -71,7 +71,8 @@ static void giving_read(struct bufferevent *connection, void *context)
 		return;
 	if (bufferevent_read(connection, request, sizeof(request)) != sizeof(request) ||
 		!catchup_source_accept(&giving->source, request)) {
-		log_warning("cluster: a catch-up was asked for without the key");
+		log_warning(
+			"cluster: a catch-up was asked for without the key, or of another boot");
 		giving_end(giving);
 		return;
 	}
@@ -202,7 +203,7 @@ static bool taking_greeting(struct cluster *cluster, struct evbuffer *input)
 	uint8_t request[SYNC_REQUEST_BYTES];
 
 	if (evbuffer_remove(input, greeting, sizeof(greeting)) != sizeof(greeting) ||
-		!catchup_sink_request(&taking->sink, cluster->boot_id, greeting, request) ||
+		!catchup_sink_request(&taking->sink, greeting, request) ||
 		bufferevent_write(taking->connection, request, sizeof(request)) != 0) {
 		taking_end(cluster, false, "it greeted wrongly");
 		return false;

@@ -2,7 +2,7 @@
 /* A member's life: what comes in, what is due, and when to ask for everything. */
 #include "tracker/cluster_private.h"
 
-#define CATCH_UP_AGAIN_MS 500
+#define CATCH_UP_AGAIN_MS 100
 #define AVOID_MS	  1000	/* after a catch-up that failed, another member first */
 #define FULLER_MS	  2000	/* so long a book must be larger, with nothing under way */
 #define FULLER_AGAIN_MS	  30000 /* it may be that only the books' limits differ */
@@ -197,7 +197,13 @@ bool cluster_core_wants_catch_up(
 	*address = core->members[from].address;
 	*boot_id = core->members[from].boot_id;
 	core->catching_up = true;
+	core->catching_up_boot = *boot_id;
 	return true;
+}
+
+uint64_t cluster_core_boot_id(const struct cluster_core *core)
+{
+	return core->settings.boot_id;
 }
 
 void cluster_core_caught_up(
@@ -208,6 +214,7 @@ void cluster_core_caught_up(
 	core->catch_up_due_ms = now_ms + CATCH_UP_AGAIN_MS;
 	core->statistics.catch_ups++;
 	streams_includes(core, now_ms, includes);
+	streams_merged(core, core->catching_up_boot);
 }
 
 void cluster_core_not_caught_up(struct cluster_core *core, uint64_t now_ms, uint64_t boot_id)

@@ -62,6 +62,7 @@ void cluster_core_caught_up(
 	struct cluster_core *core, uint64_t now_ms, const struct sync_state *includes);
 void cluster_core_not_caught_up(struct cluster_core *core, uint64_t now_ms, uint64_t boot_id);
 
+uint64_t cluster_core_boot_id(const struct cluster_core *core);
 /* How far this member is: what a catch-up that begins now includes. */
 void cluster_core_state(const struct cluster_core *core, uint64_t now_ms, struct sync_state *state);
 /* Milliseconds for which something with this clock was under way from a member, as far as that can

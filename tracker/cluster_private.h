@@ -62,6 +62,9 @@ struct stream {
 	uint64_t gap_ms; /* since when known > have without progress */
 	uint64_t ask_due_ms;
 	uint32_t attempts; /* since there was progress */
+	/* Boots whose whole book we took since nobody can fill the gap any more; a ring. */
+	uint64_t merged[CLUSTER_MEMBERS_MAX];
+	uint32_t merged_count;
 	struct held *held; /* ring_batches of them, at sequence % ring_batches */
 	uint8_t *items;	   /* SYNC_ITEMS_BYTES_MAX for each */
 };
@@ -80,6 +83,7 @@ struct cluster_core {
 	uint32_t answers_count; /* to strangers, since then */
 	uint64_t catch_up_due_ms;
 	bool catching_up;
+	uint64_t catching_up_boot;
 	bool joined;				   /* once caught up since the start */
 	uint8_t datagram[SYNC_DATAGRAM_BYTES_MAX]; /* the one that is being made */
 	struct sync_writer writer;
@@ -147,6 +151,8 @@ void streams_tick(struct cluster_core *core, uint64_t now_ms);
 /* Some stream is not whole here. */
 bool streams_lack(const struct cluster_core *core);
 /* The place of the member to catch up from, when nothing else helps; or CLUSTER_NONE. */
+/* A whole book of that boot was taken. */
+void streams_merged(struct cluster_core *core, uint64_t boot_id);
 uint32_t streams_catch_up_from(struct cluster_core *core, uint64_t now_ms);
 
 #endif

@@ -184,6 +184,47 @@ bool streams_lack(const struct cluster_core *core)
 	return false;
 }
 
+static bool has_merged(const struct stream *stream, uint64_t boot_id)
+{
+	for (uint32_t i = 0; i < ARRAY_COUNT(stream->merged); i++)
+		if (stream->merged[i] == boot_id)
+			return true;
+	return false;
+}
+
+void streams_merged(struct cluster_core *core, uint64_t boot_id)
+{
+	for (uint32_t i = 1; i < STREAMS_MAX; i++) {
+		struct stream *stream = &core->streams[i];
+
+		if (stream->boot_id != 0 && stream->known > stream->have &&
+			!has_merged(stream, boot_id))
+			stream->merged[stream->merged_count++ % ARRAY_COUNT(stream->merged)] =
+				boot_id;
+	}
+}
+
+/* A gap stays that none of us can fill: what each of the others took of the stream in spite of it
+ * is in its book, and cannot be asked for by numbers. Each one's whole book is taken, once. */
+static uint32_t who_is_not_merged(
+	struct cluster_core *core, uint64_t now_ms, const struct stream *stream)
+{
+	const struct member *owner = member_by_boot(core, stream->boot_id);
+
+	if ((owner != NULL && member_fresh(owner, now_ms)) ||
+		who_can_send(core, now_ms, stream) != NULL ||
+		(stream->attempts <= ATTEMPTS_MAX && who_may_help(core, now_ms, stream) != NULL))
+		return CLUSTER_NONE;
+	for (uint32_t i = 0; i < ARRAY_COUNT(core->members); i++) {
+		const struct member *member = &core->members[i];
+
+		if (member_fresh(member, now_ms) && member->has_said &&
+			now_ms >= member->avoid_until_ms && !has_merged(stream, member->boot_id))
+			return i;
+	}
+	return CLUSTER_NONE;
+}
+
 uint32_t streams_catch_up_from(struct cluster_core *core, uint64_t now_ms)
 {
 	for (uint32_t i = 1; i < STREAMS_MAX; i++) {
@@ -192,6 +233,8 @@ uint32_t streams_catch_up_from(struct cluster_core *core, uint64_t now_ms)
 		if (stream->boot_id == 0 || stream->known <= stream->have)
 			continue;
 		uint32_t member = who_has_more(core, now_ms, stream);
+		if (member == CLUSTER_NONE)
+			member = who_is_not_merged(core, now_ms, stream);
 		if (member != CLUSTER_NONE)
 			return member;
 	}

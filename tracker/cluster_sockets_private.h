@@ -31,7 +31,6 @@ struct cluster {
 	struct event_base *base;
 	struct tracker_core *book;
 	struct cluster_core *core; /* its memory, too */
-	uint64_t boot_id;
 	uint8_t streams_key[SYNC_KEY_BYTES];
 	int fd;
 	int group_fd; /* -1: none */

@@ -173,6 +173,7 @@ void sync_greeting_write(
 	uint8_t bytes[static SYNC_GREETING_BYTES], const uint8_t nonce[static SYNC_NONCE_BYTES]);
 MUST_USE bool sync_greeting_parse(
 	uint8_t nonce[static SYNC_NONCE_BYTES], const uint8_t bytes[static SYNC_GREETING_BYTES]);
+/* boot: of the one that is asked. */
 void sync_request_write(uint8_t bytes[static SYNC_REQUEST_BYTES],
 	const uint8_t source_nonce[static SYNC_NONCE_BYTES],
 	const uint8_t nonce[static SYNC_NONCE_BYTES], uint64_t boot,

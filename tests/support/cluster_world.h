@@ -295,9 +295,14 @@ static inline void world_catch_up_begin(struct world *world, struct world_member
 	catchup_source_greet(&member->source, greeting);
 	catchup_sink_start(&member->sink, member->core, boot_id, world_streams_key,
 		crypto_hmac_sha256, nonces[1]);
-	if (!catchup_sink_request(&member->sink, member->boot_id, greeting, request) ||
-		!catchup_source_accept(&member->source, request))
+	if (!catchup_sink_request(&member->sink, greeting, request))
 		abort();
+	/* It may have started again meanwhile, and be another. */
+	if (!catchup_source_accept(&member->source, request)) {
+		world->catch_ups_broken++;
+		cluster_core_not_caught_up(member->core, world_clock(member), boot_id);
+		return;
+	}
 	member->source_boot = from->boot_id;
 	member->catching_up = true;
 	member->progress_ms = world->now_ms;

@@ -165,12 +165,10 @@ class Client:
         return seeders, leechers
 
 
-def last_json(path):
+def last_progress(path):
     value = {}
     with open(path, errors="replace") as file:
         for line in file:
-            try:
+            if '"event":"progress"' in line:
                 value = json.loads(line)
-            except ValueError:
-                pass
     return value

@@ -337,14 +337,21 @@ static void nobody_without_the_key_catches_up(void **state)
 		&source, from->core, from->book, world_streams_key, crypto_hmac_sha256, nonce);
 	catchup_source_greet(&source, greeting);
 	catchup_sink_start(&sink, to->core, from->boot_id, world_key, crypto_hmac_sha256, nonce);
-	assert_true(catchup_sink_request(&sink, to->boot_id, greeting, request));
+	assert_true(catchup_sink_request(&sink, greeting, request));
 	assert_false(catchup_source_accept(&source, request));
 	catchup_sink_start(
 		&sink, to->core, from->boot_id, world_streams_key, crypto_hmac_sha256, nonce);
-	assert_true(catchup_sink_request(&sink, to->boot_id, greeting, request));
+	assert_true(catchup_sink_request(&sink, greeting, request));
 	request[8] ^= 1;
 	assert_false(catchup_source_accept(&source, request));
 	request[8] ^= 1;
+	assert_true(catchup_source_accept(&source, request));
+	/* Who is meant has died, and another is at its place. */
+	sink.source_boot ^= 1;
+	assert_true(catchup_sink_request(&sink, greeting, request));
+	assert_false(catchup_source_accept(&source, request));
+	sink.source_boot ^= 1;
+	assert_true(catchup_sink_request(&sink, greeting, request));
 	assert_true(catchup_source_accept(&source, request));
 	/* A request does for one greeting only. */
 	struct catchup_source other = source;
