@@ -32,12 +32,6 @@ void peer_address_from_compact6(struct peer_address *address, const uint8_t *byt
 	address->port = be16_read(bytes + 16);
 }
 
-void peer_address_to_compact4(const struct peer_address *address, uint8_t *bytes)
-{
-	memcpy(bytes, address->ip + sizeof(mapped_prefix), 4);
-	be16_write(bytes + 4, address->port);
-}
-
 void peer_address_to_compact6(const struct peer_address *address, uint8_t *bytes)
 {
 	memcpy(bytes, address->ip, sizeof(address->ip));

@@ -18,8 +18,14 @@ bool peer_address_equal(const struct peer_address *a, const struct peer_address 
 void peer_address_from4(struct peer_address *address, const uint8_t ip[static 4], uint16_t port);
 void peer_address_from_compact4(struct peer_address *address, const uint8_t *bytes);
 void peer_address_from_compact6(struct peer_address *address, const uint8_t *bytes);
-void peer_address_to_compact4(const struct peer_address *address, uint8_t *bytes);
 void peer_address_to_compact6(const struct peer_address *address, uint8_t *bytes);
+
+/* Here, because trackers do it for fifty peers a reply. */
+static inline void peer_address_to_compact4(const struct peer_address *address, uint8_t *bytes)
+{
+	memcpy(bytes, address->ip + 12, 4);
+	be16_write(bytes + 4, address->port);
+}
 
 /* The IP as text, "10.0.0.1" or "fd00::1" (RFC 5952), without the port; and back, leaving the port
  * alone. Names of hosts are not addresses. */

@@ -244,11 +244,13 @@ bool udp_tracker_reply_parse(
 
 static void write_peers(const struct announce_reply *reply, bool ipv6, uint8_t *bytes)
 {
-	for (uint32_t i = 0; i < reply->peers_count; i++)
-		if (ipv6)
-			peer_address_to_compact6(&reply->peers[i], bytes + i * PEER_COMPACT6_BYTES);
-		else
-			peer_address_to_compact4(&reply->peers[i], bytes + i * PEER_COMPACT4_BYTES);
+	if (ipv6) {
+		for (uint32_t i = 0; i < reply->peers_count; i++, bytes += PEER_COMPACT6_BYTES)
+			peer_address_to_compact6(&reply->peers[i], bytes);
+		return;
+	}
+	for (uint32_t i = 0; i < reply->peers_count; i++, bytes += PEER_COMPACT4_BYTES)
+		peer_address_to_compact4(&reply->peers[i], bytes);
 }
 
 static size_t reply_bytes(const struct udp_tracker_reply *reply, bool ipv6)
