@@ -83,14 +83,18 @@ void dht_meet(struct dht *dht, uint64_t now_ns, const struct peer_address *addre
 		ping_later(dht, &contact);
 }
 
+/* With few nodes, those that are not among them are asked again: the few may know only us. */
+static bool entry_wanted(const struct dht *dht, const struct dht_entry *entry)
+{
+	return table_count(dht, family_of(&entry->address), false, true) < NODES_PER_BUCKET &&
+	       table_at(dht, &entry->address) == NULL;
+}
+
 static void ask_entries(struct dht *dht)
 {
-	for (uint32_t i = 0; i < dht->entries_count; i++) {
-		struct dht_entry *entry = &dht->entries[i];
-
-		if (entry->due_ns <= dht->now_ns && family_lonely(dht, family_of(&entry->address)))
-			ask_entry(dht, entry);
-	}
+	for (uint32_t i = 0; i < dht->entries_count; i++)
+		if (dht->entries[i].due_ns <= dht->now_ns && entry_wanted(dht, &dht->entries[i]))
+			ask_entry(dht, &dht->entries[i]);
 }
 
 /* Our own id is looked up, which makes us known where we belong; soon again, then rarely. */
@@ -108,7 +112,6 @@ static void join(struct dht *dht, unsigned family)
 	dht->join_ns[family] = dht->now_ns + dht->join_pause_ns[family];
 }
 
-/* The first node of a family, or the first again after all were lost. */
 static void joined(struct dht *dht, unsigned family)
 {
 	dht->join_pause_ns[family] = JOIN_PAUSE_NS / 2;
@@ -134,14 +137,11 @@ void dht_tick(struct dht *dht, uint64_t now_ns)
 uint64_t dht_deadline_ns(const struct dht *dht)
 {
 	uint64_t deadline_ns = u64_min(dht->upkeep_ns, queries_deadline_ns(dht));
-	bool lonely[FAMILIES];
 
-	for (unsigned family = 0; family < FAMILIES; family++) {
+	for (unsigned family = 0; family < FAMILIES; family++)
 		deadline_ns = u64_min(deadline_ns, dht->join_ns[family]);
-		lonely[family] = family_lonely(dht, family);
-	}
 	for (uint32_t i = 0; i < dht->entries_count; i++)
-		if (lonely[family_of(&dht->entries[i].address)])
+		if (entry_wanted(dht, &dht->entries[i]))
 			deadline_ns = u64_min(deadline_ns, dht->entries[i].due_ns);
 	return u64_min(deadline_ns, lookups_deadline_ns(dht));
 }
@@ -176,7 +176,10 @@ static void take_answer(struct dht *dht, const struct peer_address *from)
 		return;
 	}
 	struct dht_query ended = *query;
-	bool lonely = family_lonely(dht, family_of(from));
+	/* Whom we began with, or the first: there is much to learn from it. */
+	bool teaches = family_lonely(dht, family_of(from)) ||
+		       (!ended.has_id && table_at(dht, from) == NULL &&
+			       table_count(dht, family_of(from), false, true) < NODES_PER_BUCKET);
 
 	query_end(dht, query);
 	of_lookup = ended.lookup < LOOKUPS_MAX && dht->lookups[ended.lookup].phase != LOOKUP_FREE &&
@@ -194,7 +197,7 @@ static void take_answer(struct dht *dht, const struct peer_address *from)
 	}
 	if (of_lookup)
 		lookup_answered(dht, &ended);
-	if (lonely && !family_lonely(dht, family_of(from)))
+	if (teaches && !family_lonely(dht, family_of(from)))
 		joined(dht, family_of(from));
 }
 
