@@ -15,6 +15,7 @@
 #include "pxe/dnsmasq_config.h"
 #include "server/nodes.h"
 #include "server/origin.h"
+#include "tracker/cluster.h"
 #include "tracker/site_table.h"
 #include "tracker/tracker.h"
 
@@ -41,8 +42,11 @@ struct server_settings {
 	struct in_addr router;
 	const char *options; /* more of the agent's kernel command line; "" for none */
 	uint64_t seed_deadline_s;
-	const char *rack;	     /* the origin's, "": in none */
-	const char *site;	     /* of all nodes, "": no name */
+	const char *rack; /* the origin's, "": in none */
+	const char *site; /* of all nodes, "": no name */
+	/* Of trackers that the embedded one joins; not looked at without `clustered`. */
+	struct tracker_cluster_settings cluster;
+	bool clustered;
 	struct site_table *sites;    /* NULL: none. The site is in it; its maker frees it */
 	uint64_t memory_bytes;	     /* of a node's agent; 0: its default */
 	uint64_t node_bytes_per_s;   /* what a node sends, and receives, at most; 0: no limit */

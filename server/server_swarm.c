@@ -108,14 +108,18 @@ static void on_origin_trouble(void *context, const char *text)
 bool server_start_swarm(struct server *server, struct failure *failure)
 {
 	/* With a table of sites, machines of others may fall back to this tracker. */
-	struct tracker_settings tracker_settings = {
-		.swarms_max = TRACKER_SWARMS_MAX, .allow_only = server->settings.sites == NULL};
+	struct tracker_settings tracker_settings = {.swarms_max = TRACKER_SWARMS_MAX,
+		.allow_only = server->settings.sites == NULL,
+		.replicated = server->settings.clustered};
 	char text[INET_ADDRSTRLEN];
 
 	inet_ntop(AF_INET, &server->settings.address, text, sizeof(text));
 	choose_trackers(server, text);
 	server->tracker = tracker_create(server->base, &tracker_settings, failure);
 	if (server->tracker == NULL || !listen_udp(server, failure) || !place_all(server, failure))
+		return false;
+	if (server->settings.clustered &&
+		!tracker_join_cluster(server->tracker, &server->settings.cluster, failure))
 		return false;
 	server->status = status_create(server->base, server->tracker, failure);
 	if (server->status == NULL)

@@ -18,6 +18,7 @@
 #include "server/boot_files.h"
 #include "server/client.h"
 #include "server/control.h"
+#include "tracker/cluster_options.h"
 
 #define PROBE_MS 3000
 
@@ -39,6 +40,7 @@ struct up_options {
 	uint64_t node_bytes_per_s;
 	uint64_t origin_bytes_per_s;
 	struct option_texts dht_nodes;
+	struct cluster_options cluster;
 	uint64_t ramp_s;
 	bool discover;
 	bool rebuild;
@@ -238,6 +240,10 @@ static bool settings_make(
 		return false;
 	settings->rack = wanted->rack != NULL ? wanted->rack : "";
 	settings->site = wanted->site != NULL ? wanted->site : "";
+	settings->clustered = cluster_options_given(&wanted->cluster);
+	if (settings->clustered &&
+		!cluster_options_read(&wanted->cluster, &settings->cluster, failure))
+		return false;
 	if (!sites_load(wanted, settings, failure))
 		return false;
 	if (wanted->dhcp_range != NULL && !dhcp_range_parse(&settings->range, wanted->dhcp_range,
@@ -372,6 +378,7 @@ int up_main(int argc, char **argv)
 		{"rack", OPTION_TEXT, &wanted.rack, "NAME",
 			"the rack this server stands in (see node set --rack)"},
 		{"site", OPTION_TEXT, &wanted.site, "NAME", "the site of server and machines"},
+		CLUSTER_OPTIONS(wanted.cluster),
 		{"sites", OPTION_TEXT, &wanted.sites, "FILE",
 			"table of sites: machines get their site's trackers, then the fallback's"},
 		{"http-port", OPTION_COUNT, &wanted.http_port, "PORT", "default 8080"},

@@ -8,7 +8,7 @@ bool cluster_options_given(const struct cluster_options *options)
 {
 	return options->members.count > 0 || options->key_path != NULL || options->listen != NULL ||
 	       options->group != NULL || options->interface != NULL ||
-	       options->ttl != CLUSTER_TTL_DEFAULT;
+	       (options->ttl != 0 && options->ttl != CLUSTER_TTL_DEFAULT);
 }
 
 static bool read_address(
@@ -25,7 +25,7 @@ bool cluster_options_read(const struct cluster_options *options,
 	uint8_t key[SYNC_KEY_BYTES];
 
 	*settings = (struct tracker_cluster_settings){.interface = options->interface,
-		.ttl = (uint32_t)options->ttl,
+		.ttl = options->ttl == 0 ? CLUSTER_TTL_DEFAULT : (uint32_t)options->ttl,
 		.key_path = options->key_path};
 	if (options->members.count == 0 && options->group == NULL)
 		return failure_set(failure, ERROR_USAGE,
@@ -35,7 +35,7 @@ bool cluster_options_read(const struct cluster_options *options,
 	if (options->members.count > CLUSTER_MEMBERS_MAX)
 		return failure_set(failure, ERROR_USAGE, "a cluster has at most %d members",
 			CLUSTER_MEMBERS_MAX);
-	if (options->ttl < 1 || options->ttl > CLUSTER_TTL_MAX)
+	if (options->ttl > CLUSTER_TTL_MAX)
 		return failure_set(
 			failure, ERROR_USAGE, "--cluster-ttl must be 1 to %d", CLUSTER_TTL_MAX);
 	if (options->group != NULL && options->members.count == 0 && options->listen == NULL)

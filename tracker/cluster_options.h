@@ -12,7 +12,7 @@ struct cluster_options {
 	const char *key_path;
 	const char *group;
 	const char *interface;
-	uint64_t ttl;
+	uint64_t ttl; /* 0: CLUSTER_TTL_DEFAULT */
 };
 
 #define CLUSTER_TTL_DEFAULT 1
@@ -51,6 +51,12 @@ struct cluster_options {
 		"cluster-ttl", OPTION_COUNT, value, "N",                                           \
 			"how far what is sent to the group goes: routers, plus 1 (default 1)"      \
 	}
+
+/* All of them, into a struct cluster_options. */
+#define CLUSTER_OPTIONS(options)                                                                   \
+	CLUSTER_OPTION_MEMBERS(&(options).members), CLUSTER_OPTION_KEY(&(options).key_path),       \
+		CLUSTER_OPTION_LISTEN(&(options).listen), CLUSTER_OPTION_GROUP(&(options).group),  \
+		CLUSTER_OPTION_INTERFACE(&(options).interface), CLUSTER_OPTION_TTL(&(options).ttl)
 
 /* Whether a cluster is to be joined at all. */
 bool cluster_options_given(const struct cluster_options *options);
