@@ -280,6 +280,38 @@ static void who_was_replaced_stays_out(void **state)
 	world_destroy(&world);
 }
 
+static void hold_back_proofs(
+	struct world *w, uint32_t from, uint32_t to, const uint8_t *bytes, size_t bytes_count)
+{
+	if (from != 0 || to != 1 || bytes[5] != SYNC_PROOF)
+		return;
+	memcpy(heard.bytes[0], bytes, bytes_count);
+	heard.bytes_count[0] = (uint32_t)bytes_count;
+	heard.count = 1;
+	w->cut[0][1] = true;
+}
+
+/* A proof that was held back on its way meets nobody later on. */
+static void a_proof_is_good_for_seconds(void **state)
+{
+	(void)state;
+	for (uint64_t wait_ms = 100; wait_ms <= 10100; wait_ms += 10000) {
+		heard.count = 0;
+		world_create(&world, 14, 2);
+		world.tap = hold_back_proofs;
+		world_start(&world, 0);
+		world_start(&world, 1);
+		world_run(&world, 100);
+		assert_int_equal(heard.count, 1);
+		world_kill(&world, 0);
+		world_run(&world, wait_ms);
+		assert_int_equal(statistics_of(1).members_met, 0);
+		say_it_again(1);
+		assert_int_equal(statistics_of(1).members_met, wait_ms == 100);
+		world_destroy(&world);
+	}
+}
+
 static void forgeries_are_counted_and_dropped(void **state)
 {
 	(void)state;
@@ -401,6 +433,7 @@ int main(void)
 		cmocka_unit_test(what_was_heard_before_is_dropped),
 		cmocka_unit_test(another_boot_believes_none_of_it),
 		cmocka_unit_test(who_was_replaced_stays_out),
+		cmocka_unit_test(a_proof_is_good_for_seconds),
 		cmocka_unit_test(forgeries_are_counted_and_dropped),
 		cmocka_unit_test(a_flood_of_changes_is_not_lost),
 		cmocka_unit_test(nobody_without_the_key_catches_up),
