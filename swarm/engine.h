@@ -85,6 +85,7 @@ struct swarm {
 	uint32_t refill_cursor;
 	uint32_t upload_cursor;
 	uint32_t slots_count; /* peers unchoked */
+	uint32_t near_count;  /* of those that are open, at distance 0 */
 	uint32_t declined_count;
 	uint32_t have_first, have_last;
 	uint64_t *peer_due_ns; /* when each is to be looked after; NEVER */

@@ -72,20 +72,9 @@ void intake_tick(struct swarm *s)
 /* In a rack the crowd is those in it. Where all of them take long to serve in turn, everybody
  * serves everybody: who waits for its turn must not be taken for one that gives nothing (racks.c).
  */
-static bool rack_crowded(const struct swarm *s)
-{
-	uint32_t near_count = 0;
-
-	if (s->intake.round_slow)
-		return false;
-	BITSET_FOREACH (i, &s->open)
-		near_count += s->peers[i].distance == 0;
-	return near_count >= CROWD_MIN;
-}
-
 bool crowded(const struct swarm *s)
 {
-	return s->racks.active ? rack_crowded(s) : bitset_count(&s->open) >= CROWD_MIN;
+	return s->near_count >= CROWD_MIN && !(s->racks.active && s->intake.round_slow);
 }
 
 /* At the end whoever has a block that another is slow with may be asked for it. */

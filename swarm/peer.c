@@ -39,6 +39,8 @@ static bool step(struct swarm *s, uint32_t peer, enum peer_event event)
 
 	if (next == PEER_FREE && event != EVENT_GONE)
 		return false;
+	s->near_count += (next == PEER_OPEN && p->distance == 0);
+	s->near_count -= (p->state == PEER_OPEN && p->distance == 0);
 	p->state = next;
 	p->state_ns = s->now_ns;
 	if (next == PEER_OPEN)

@@ -120,6 +120,10 @@ void rack_place(struct swarm *s, struct peer *p)
 
 	p->near_alone = p->origin && distance_of(s, p) > 0 && rack_alone(s, p);
 	p->distance = p->near_alone ? 0 : distance_of(s, p);
+	if (p->state == PEER_OPEN) {
+		s->near_count += (p->distance == 0);
+		s->near_count -= (before == 0);
+	}
 	if (p->origin && before == 0 && p->distance > 0)
 		keep_grants(s, p);
 }

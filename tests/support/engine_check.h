@@ -137,6 +137,15 @@ static inline void engine_check_book(const struct swarm *s)
 			CHECK(address < s->addresses_count);
 }
 
+static inline void engine_check_near(const struct swarm *s)
+{
+	uint32_t near_count = 0;
+
+	BITSET_FOREACH (peer, &s->open)
+		near_count += s->peers[peer].distance == 0;
+	CHECK(near_count == s->near_count);
+}
+
 static inline void engine_check(struct swarm *s)
 {
 	uint32_t lacking = 0, durable = 0, slots = 0, seeds = 0, used = 0, layers = 0;
@@ -163,6 +172,7 @@ static inline void engine_check(struct swarm *s)
 	}
 	for (uint32_t i = 0; i < s->limits.buffers_count; i++)
 		layers += s->buffers[i].state == BUFFER_LAYER;
+	engine_check_near(s);
 	engine_check_book(s);
 	CHECK(layers == s->layers_count);
 	CHECK(bitset_count(&s->copies_due) == s->copies_due_count);
