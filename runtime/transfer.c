@@ -270,6 +270,7 @@ static bool make_swarm(struct transfer *transfer, const struct transfer_settings
 		.all_durable = settings->seed,
 		.frames = transfer_frames_on(transfer),
 		.pex = settings->pex && !metainfo->is_private,
+		.is_private = metainfo->is_private,
 		.listen_port = transfer->session->port,
 		.trackers_count = transfer->trackers_count,
 		.tracker_tiers = tiers,

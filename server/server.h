@@ -82,8 +82,9 @@ struct server {
 	struct database *database;
 	struct nodes *nodes;
 	struct tracker *tracker;
-	struct tracked *tracked; /* NULL: the tracker serves any infohash */
-	struct status *status;	 /* the tracker's numbers */
+	struct tracked
+		*tracked;      /* what the tracker keeps a place for; without sites, serves alone */
+	struct status *status; /* the tracker's numbers */
 	struct tracker_url trackers[METAINFO_TRACKERS_MAX]; /* that nodes are told of */
 	uint32_t trackers_count;
 	struct origins *origins;

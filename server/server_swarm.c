@@ -124,11 +124,9 @@ bool server_start_swarm(struct server *server, struct failure *failure)
 	server->status = status_create(server->base, server->tracker, failure);
 	if (server->status == NULL)
 		return false;
-	if (tracker_settings.allow_only) {
-		server->tracked = tracked_create(&server->store, server->tracker, failure);
-		if (server->tracked == NULL)
-			return false;
-	}
+	server->tracked = tracked_create(&server->store, server->tracker, failure);
+	if (server->tracked == NULL)
+		return false;
 	struct origins_settings origins_settings = {.base = server->base,
 		.rates = {.up_bytes_per_s = server->settings.origin_bytes_per_s,
 			.ramp_s = server->settings.ramp_s},

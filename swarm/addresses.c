@@ -2,13 +2,13 @@
 /* Known addresses of possible peers, and when to try which of them. */
 #include "swarm/engine.h"
 
-#define CONNECTING_MAX	      16
-#define RETRY_FIRST_NS	      NS_PER_S
-#define RETRY_SHIFT_MAX	      8	       /* about four minutes */
-#define LOOK_AGAIN_NS	      NS_PER_S /* through the whole book in vain; offenders are free again */
-#define LOCAL_PER_MACHINE_MAX 8	       /* addresses of one machine where nobody was found yet */
-#define TELLERS_MAX	      16
-#define NEEDLESS_WAIT_NS      (5 * 60 * NS_PER_S)
+#define CONNECTING_MAX	 16
+#define RETRY_FIRST_NS	 NS_PER_S
+#define RETRY_SHIFT_MAX	 8	  /* about four minutes */
+#define LOOK_AGAIN_NS	 NS_PER_S /* through the whole book in vain; offenders are free again */
+#define PER_MACHINE_MAX	 8	  /* addresses of one machine, of those that it may name itself */
+#define TELLERS_MAX	 16
+#define NEEDLESS_WAIT_NS (5 * 60 * NS_PER_S)
 
 static uint32_t chain_of(const struct swarm *s, const struct peer_address *address)
 {
@@ -85,7 +85,7 @@ static uint32_t evict(struct swarm *s, enum swarm_source source, bool same)
 		uint32_t index = (start + i) % count;
 		const struct known_address *a = &s->addresses[index];
 
-		if (a->peer != SWARM_PEER_NONE || a->self || !makes_room(a, source, same) ||
+		if (a->peer != SWARM_PEER_NONE || !makes_room(a, source, same) ||
 			pex_speaks_of(s, index))
 			continue;
 		if (a->failures > 0)
@@ -131,12 +131,29 @@ uint32_t addresses_of_machine(
 	return count;
 }
 
-/* Whoever calls on the segment speaks for one machine, however many ports it names. */
+static bool is_link_local(const struct peer_address *address)
+{
+	return address->ip[0] == 0xfe && (address->ip[1] & 0xc0) == 0x80;
+}
+
+bool address_plausible(const struct peer_address *address, const struct peer *teller)
+{
+	const uint8_t *ip = address->ip;
+	bool is4 = peer_address_is4(address);
+	bool multicast = is4 ? ip[12] >= 224 : ip[0] == 0xff;
+	bool unspecified = is4 ? ip[12] == 0 : bytes_all_zero(ip, sizeof(address->ip));
+
+	return address->port != 0 && !multicast && !unspecified && !is_link_local(address) &&
+	       (!is_loopback(address) || is_loopback(&teller->address));
+}
+
+/* Whoever calls on the segment, or connects to us, speaks for one machine, however many ports it
+ * names. */
 static bool too_many_ports(
 	const struct swarm *s, enum swarm_source source, const struct peer_address *address)
 {
-	return source == SWARM_SOURCE_LOCAL && !is_loopback(address) &&
-	       addresses_of_machine(s, source, address) >= LOCAL_PER_MACHINE_MAX;
+	return (source == SWARM_SOURCE_LOCAL || source == SWARM_SOURCE_ITSELF) &&
+	       !is_loopback(address) && addresses_of_machine(s, source, address) >= PER_MACHINE_MAX;
 }
 
 uint32_t address_add(struct swarm *s, const struct peer_address *address, enum swarm_source source)

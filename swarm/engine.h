@@ -392,7 +392,8 @@ bool rack_courts(const struct swarm *s, const struct peer *origin);
 void links_count(const struct swarm *s, struct links *links);
 bool link_wanted(const struct swarm *s, const struct links *links, const struct known_address *a);
 bool links_open(const struct swarm *s);
-void links_told(struct swarm *s, const struct peer_address *addresses, uint32_t count);
+void links_told(struct swarm *s, const struct peer *teller, const struct peer_address *addresses,
+	uint32_t count);
 void link_introduced(struct swarm *s, uint32_t peer);
 
 /* roster.c */
@@ -451,6 +452,9 @@ uint32_t announcer_working(const struct swarm *s);
 /* addresses.c */
 MUST_USE bool addresses_create(struct swarm *s);
 uint32_t address_add(struct swarm *s, const struct peer_address *address, enum swarm_source source);
+/* A peer can be at this address. A machine that is not this one has no business with our loopback.
+ */
+MUST_USE bool address_plausible(const struct peer_address *address, const struct peer *teller);
 void address_verified(struct swarm *s, uint32_t index);
 uint32_t addresses_of_machine(
 	const struct swarm *s, enum swarm_source source, const struct peer_address *machine);

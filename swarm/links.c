@@ -101,14 +101,16 @@ static void told_of(struct swarm *s, const struct peer_address *address)
 
 /* A member of our rack says that these are there too. No more at a time than a rack may be, until
  * they were tried: the book has room for others. */
-void links_told(struct swarm *s, const struct peer_address *addresses, uint32_t count)
+void links_told(struct swarm *s, const struct peer *teller, const struct peer_address *addresses,
+	uint32_t count)
 {
 	uint32_t untried_count = 0;
 
 	for (uint32_t i = 0; i < s->addresses_count; i++)
 		untried_count += s->addresses[i].hearsay && s->addresses[i].failures == 0;
 	for (uint32_t i = 0; i < count && untried_count + i < HEARSAY_MAX; i++)
-		told_of(s, &addresses[i]);
+		if (address_plausible(&addresses[i], teller))
+			told_of(s, &addresses[i]);
 }
 
 /* It has said where it is: more than enough of there has to go, so that our own rack has room. What

@@ -32,11 +32,6 @@ bool pex_create(struct swarm *s)
 
 /* ---- whom a peer is told of ---- */
 
-static bool is_link_local(const struct peer_address *address)
-{
-	return address->ip[0] == 0xfe && (address->ip[1] & 0xc0) == 0x80;
-}
-
 /* Nobody is told of peers in a site that is known to be another than his. */
 static bool same_site(const struct peer *a, const struct peer *b)
 {
@@ -59,7 +54,7 @@ static bool tellable(const struct swarm *s, const struct peer *to, const struct 
 	const struct peer_address *address = &s->addresses[p->address_index].address;
 
 	if (bitset_has(&to->pex_told, p->address_index) || !same_site(to, p) ||
-		is_link_local(address) || (is_loopback(address) && !is_loopback(&to->address)))
+		!address_plausible(address, to))
 		return false;
 	/* Two that have everything have nothing to say to each other. */
 	return p->has_count < s->pieces_count || to->has_count < s->pieces_count;
@@ -210,19 +205,6 @@ static uint32_t machine_key(const struct peer_address *address)
 	return key;
 }
 
-/* An address at which a peer can be. A machine that is not this one has no business with our
- * loopback. */
-static bool is_place(const struct peer_address *address, const struct peer *teller)
-{
-	const uint8_t *ip = address->ip;
-	bool is4 = peer_address_is4(address);
-	bool multicast = is4 ? ip[12] >= 224 : ip[0] == 0xff;
-	bool unspecified = is4 ? ip[12] == 0 : bytes_all_zero(ip, sizeof(address->ip));
-
-	return address->port != 0 && !multicast && !unspecified && !is_link_local(address) &&
-	       (!is_loopback(address) || is_loopback(&teller->address));
-}
-
 /* How many addresses of the book are this machine's hearsay. */
 static uint32_t hearsay_count(const struct swarm *s, uint32_t teller_key)
 {
@@ -243,7 +225,7 @@ static void take(struct swarm *s, const struct peer_pex *pex, const struct peer 
 		const struct peer_address *address = &pex->added[i].address;
 		uint64_t learnt_count = s->status.learnt_count[SWARM_SOURCE_PEX];
 
-		if (!is_place(address, teller) ||
+		if (!address_plausible(address, teller) ||
 			(s->complete && (pex->added[i].flags & PEX_FLAG_SEED) != 0))
 			continue;
 		if (!is_loopback(address) &&

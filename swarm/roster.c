@@ -46,7 +46,8 @@ bool roster_say(struct swarm *s)
 /* Whom else we know of our rack: it may have heard of nobody but us. */
 void roster_welcome(struct swarm *s, uint32_t peer)
 {
-	if (s->racks.levels[LEVEL_RACK].active && listens(s, peer, LEVEL_RACK))
+	if (s->racks.levels[LEVEL_RACK].active && !s->settings.is_private &&
+		listens(s, peer, LEVEL_RACK))
 		send_roster(s, peer, &(struct peer_roster){.kind = ROSTER_MEMBERS});
 }
 
@@ -86,10 +87,10 @@ static void told_members(struct swarm *s, uint32_t peer, const struct peer_roste
 {
 	struct peer *p = &s->peers[peer];
 
-	if (p->distance > 0 || p->member == 0 || p->roster_told)
+	if (p->distance > 0 || p->member == 0 || p->roster_told || s->settings.is_private)
 		return;
 	p->roster_told = true;
-	links_told(s, roster->members, roster->members_count);
+	links_told(s, p, roster->members, roster->members_count);
 }
 
 void roster_told(struct swarm *s, uint32_t peer, const struct peer_message *message)

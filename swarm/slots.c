@@ -259,6 +259,9 @@ void slots_tick(struct swarm *s)
 	s->work |= WORK_UPLOAD;
 	if (s->slots_count == 0) {
 		c->epoch_ns = 0;
+		/* Who serves nobody takes all the same. */
+		if (s->now_ns >= s->intake.looked_ns + EPOCH_NS)
+			intake_tick(s);
 		return;
 	}
 	if (c->epoch_ns != 0 && s->now_ns >= c->epoch_ns + EPOCH_NS) {

@@ -102,6 +102,7 @@ struct swarm_settings {
 	bool all_durable; /* everything is on the device already (seed) */
 	bool frames;	  /* the driver decodes compressed blocks: peers may send them */
 	bool pex;	  /* tell peers of each other, and listen (BEP 11) */
+	bool is_private;  /* BEP 27: nor do members of a rack tell each other of others */
 	uint16_t listen_port;
 	uint32_t trackers_count; /* the driver keeps the URLs; the engine says index */
 	const uint32_t

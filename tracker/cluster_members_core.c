@@ -126,31 +126,35 @@ static void send_plain(struct cluster_core *core, uint64_t now_ms, const struct 
 
 /* Meeting. */
 
-static void nonce_make(const struct cluster_core *core, uint64_t boot_id, uint64_t epoch,
-	uint8_t nonce[static SYNC_NONCE_BYTES])
+/* For one boot at one address: who passes another's challenge on is not met in its place. */
+static void nonce_make(const struct cluster_core *core, const struct peer_address *at,
+	uint64_t boot_id, uint64_t epoch, uint8_t nonce[static SYNC_NONCE_BYTES])
 {
-	uint8_t text[16];
+	uint8_t text[16 + sizeof(at->ip) + 2];
 	uint8_t whole[SHA256_BYTES];
 
 	be64_write(text, boot_id);
 	be64_write(text + 8, epoch);
+	memcpy(text + 16, at->ip, sizeof(at->ip));
+	be16_write(text + 16 + sizeof(at->ip), at->port);
 	core->settings.mac(
 		whole, core->settings.secret, sizeof(core->settings.secret), text, sizeof(text));
 	memcpy(nonce, whole, SYNC_NONCE_BYTES);
 }
 
-static bool nonce_right(const struct cluster_core *core, uint64_t now_ms, uint64_t boot_id,
+static bool nonce_right(const struct cluster_core *core, uint64_t now_ms,
+	const struct peer_address *from, uint64_t boot_id,
 	const uint8_t nonce[static SYNC_NONCE_BYTES])
 {
 	uint8_t made[SYNC_NONCE_BYTES];
 	uint64_t epoch = now_ms / NONCE_EPOCH_MS;
 
-	nonce_make(core, boot_id, epoch, made);
+	nonce_make(core, from, boot_id, epoch, made);
 	if (memcmp(made, nonce, sizeof(made)) == 0)
 		return true;
 	if (epoch == 0)
 		return false;
-	nonce_make(core, boot_id, epoch - 1, made);
+	nonce_make(core, from, boot_id, epoch - 1, made);
 	return memcmp(made, nonce, sizeof(made)) == 0;
 }
 
@@ -164,14 +168,25 @@ static bool answer_allowed(struct cluster_core *core, uint64_t now_ms)
 	return core->answers_count++ < ANSWERS_MAX;
 }
 
+/* Nonces are good for some seconds; so many members do not start again in them. */
+static bool is_retired(const struct cluster_core *core, uint64_t boot_id)
+{
+	for (uint32_t i = 0; i < RETIRED_MAX; i++)
+		if (core->retired[i] == boot_id)
+			return true;
+	return false;
+}
+
 void members_challenge(
 	struct cluster_core *core, uint64_t now_ms, const struct peer_address *to, uint64_t boot_id)
 {
-	if (!answer_allowed(core, now_ms))
+	/* A boot that was replaced is not met again: nor may its old datagrams use up the answers.
+	 */
+	if (is_retired(core, boot_id) || !answer_allowed(core, now_ms))
 		return;
 	core->statistics.challenges_sent++;
 	memset(core->datagram + SYNC_HEADER_BYTES, 0, SYNC_GREETED_BYTES);
-	nonce_make(core, boot_id, now_ms / NONCE_EPOCH_MS, core->datagram + SYNC_HEADER_BYTES);
+	nonce_make(core, to, boot_id, now_ms / NONCE_EPOCH_MS, core->datagram + SYNC_HEADER_BYTES);
 	send_plain(core, now_ms, to, boot_id, SYNC_CHALLENGE, SYNC_GREETED_BYTES);
 }
 
@@ -195,7 +210,9 @@ static struct member *member_place(
 
 		if (member->used && peer_address_equal(&member->address, from))
 			return member;
-		if (!member->used || (!member->configured && now_ms - member->heard_ms > FORGET_MS))
+		/* A free one first: who is forgotten stays out until it starts again. */
+		if (!member->used || ((place == NULL || place->used) && !member->configured &&
+					     now_ms - member->heard_ms > FORGET_MS))
 			place = member;
 	}
 	return place;
@@ -210,15 +227,6 @@ static void member_forget(struct cluster_core *core, struct member *member)
 		.configured = member->configured};
 }
 
-/* Nonces are good for some seconds; so many members do not start again in them. */
-static bool is_retired(const struct cluster_core *core, uint64_t boot_id)
-{
-	for (uint32_t i = 0; i < RETIRED_MAX; i++)
-		if (core->retired[i] == boot_id)
-			return true;
-	return false;
-}
-
 /* Nobody can send this again: the nonce was ours and is young, and a boot that was replaced stays
  * out. */
 static void member_meet(struct cluster_core *core, uint64_t now_ms, const struct peer_address *from,
@@ -228,7 +236,7 @@ static void member_meet(struct cluster_core *core, uint64_t now_ms, const struct
 		return;
 	struct member *member = member_place(core, now_ms, from);
 	if (member == NULL || is_retired(core, header->from_boot) ||
-		!nonce_right(core, now_ms, header->from_boot, proof->nonce)) {
+		!nonce_right(core, now_ms, from, header->from_boot, proof->nonce)) {
 		core->statistics.strange++;
 		return;
 	}

@@ -306,6 +306,13 @@ static void a_proof_is_good_for_seconds(void **state)
 		world_kill(&world, 0);
 		world_run(&world, wait_ms);
 		assert_int_equal(statistics_of(1).members_met, 0);
+		/* Nor does it from elsewhere. */
+		struct peer_address elsewhere = world.members[0].address;
+
+		elsewhere.port++;
+		cluster_core_receive(world.members[1].core, world_clock(&world.members[1]),
+			&elsewhere, heard.bytes[0], heard.bytes_count[0]);
+		assert_int_equal(statistics_of(1).members_met, 0);
 		say_it_again(1);
 		assert_int_equal(statistics_of(1).members_met, wait_ms == 100);
 		world_destroy(&world);

@@ -157,6 +157,58 @@ static void one_roster_is_read(void **state)
 	assert_int_equal(rig_find(&rig, SWARM_EFFECT_CONNECT)->address.ip[15], 10);
 }
 
+static void members_that_cannot_be_are_not_dialled(void **state)
+{
+	struct peer_roster roster = {.kind = ROSTER_MEMBERS, .members_count = 3};
+
+	(void)state;
+	begin(false);
+	struct guest member = come(2, "r1", PEER_HAVE_NONE);
+
+	peer_address_from4(&roster.members[0], (uint8_t[4]){127, 0, 0, 1}, 22);
+	peer_address_from4(&roster.members[1], (uint8_t[4]){224, 0, 0, 1}, 6881);
+	roster.members[2] = guest_address(10);
+	say_roster(member, &roster);
+	assert_int_equal(rig_count(&rig, SWARM_EFFECT_CONNECT), 1);
+	assert_int_equal(rig_find(&rig, SWARM_EFFECT_CONNECT)->address.ip[15], 10);
+}
+
+static uint32_t rosters_said_to(struct guest guest)
+{
+	uint32_t count = 0;
+	const struct peer_message *message;
+
+	for (uint32_t nth = 0; (message = rig_said(&rig, guest.peer, PEER_EXTENDED, nth)) != NULL;
+		nth++)
+		count += message->extended_id == PEER_EXTENSION_ROSTER;
+	return count;
+}
+
+/* BEP 27: of peers of a private image trackers alone tell. */
+static void members_of_a_private_swarm_are_not_named(void **state)
+{
+	struct peer_roster roster = {.kind = ROSTER_MEMBERS, .members_count = 1};
+	struct swarm_settings settings = rig_settings(PIECES, PIECE_BYTES);
+
+	(void)state;
+	for (uint32_t i = 0; i < 2; i++) {
+		settings.is_private = i == 1;
+		memcpy(settings.rack, "r1", 3);
+		rig_create(&rig, &settings);
+		rig_begin(&rig);
+		(void)come(2, "r1", PEER_HAVE_NONE);
+		struct guest late = come(3, "r1", PEER_HAVE_NONE);
+
+		assert_int_equal(rosters_said_to(late), settings.is_private ? 0 : 1);
+		roster.members[0] = guest_address(10);
+		say_roster(late, &roster);
+		assert_int_equal(
+			rig_count(&rig, SWARM_EFFECT_CONNECT), settings.is_private ? 0 : 1);
+		if (i == 0)
+			rig.swarm = swarm_destroy(rig.swarm);
+	}
+}
+
 static void who_introduces_itself_without_end_is_let_go(void **state)
 {
 	(void)state;
@@ -379,6 +431,8 @@ int main(void)
 			who_imports_everything_for_ever_is_waited_for_a_while, end),
 		cmocka_unit_test_teardown(imports_without_end_are_let_go, end),
 		cmocka_unit_test_teardown(one_roster_is_read, end),
+		cmocka_unit_test_teardown(members_that_cannot_be_are_not_dialled, end),
+		cmocka_unit_test_teardown(members_of_a_private_swarm_are_not_named, end),
 		cmocka_unit_test_teardown(who_introduces_itself_without_end_is_let_go, end),
 		cmocka_unit_test_teardown(a_place_is_said_once, end),
 		cmocka_unit_test_teardown(who_takes_back_without_end_is_let_go, end),
