@@ -7,7 +7,7 @@
 
 #define RATE_BYTES_PER_S 119000 /* 1 Mbit/s without headers */
 
-static void build(struct sim_world *world)
+static void slow_racks(struct sim_world *world, uint32_t racks_count, uint32_t nodes_per_rack)
 {
 	struct sim_node_traits traits;
 
@@ -16,7 +16,12 @@ static void build(struct sim_world *world)
 	traits.up_bytes_per_s = RATE_BYTES_PER_S;
 	traits.down_bytes_per_s = RATE_BYTES_PER_S;
 	traits.up_queue_bytes = RATE_BYTES_PER_S / 5;
-	sim_racked(world, 3, 16, RATE_BYTES_PER_S, &traits);
+	sim_racked(world, racks_count, nodes_per_rack, RATE_BYTES_PER_S, &traits);
+}
+
+static void build(struct sim_world *world)
+{
+	slow_racks(world, 3, 16);
 }
 
 static void judge(struct sim_world *world)
@@ -32,4 +37,25 @@ const struct sim_scenario sim_scenario_racks_slow_core = {
 	.limit_ns = 900 * NS_PER_S,
 	.build = build,
 	.judge = judge,
+};
+
+/* So many in a rack that a node would take from a few of them at a time: where each piece takes
+ * seconds, who waits for its turn must not be taken for one that gives nothing. */
+static void build_large(struct sim_world *world)
+{
+	slow_racks(world, 2, 24);
+}
+
+static void judge_large(struct sim_world *world)
+{
+	sim_judge_ratio(world, 450);
+}
+
+const struct sim_scenario sim_scenario_racks_slow_core_large = {
+	.name = "racks_slow_core_large",
+	.shows = "2 racks of 24 behind 1 Mbit/s: they finish",
+	.nodes_max = 49,
+	.limit_ns = 900 * NS_PER_S,
+	.build = build_large,
+	.judge = judge_large,
 };
