@@ -48,6 +48,22 @@ static void begin_origin(void)
 	rig_input(&rig, SWARM_IN_START);
 }
 
+/* Asks for each piece that it is granted, and has it, until it is granted no more; counts them. */
+static void take_all_granted(struct guest guest, uint32_t granted[static PIECES])
+{
+	const struct peer_message *grant;
+
+	for (uint32_t nth = 0; (grant = rig_said(&rig, guest.peer, PEER_SUGGEST, nth)) != NULL;
+		nth++) {
+		uint32_t piece = grant->index;
+
+		granted[piece]++;
+		for (uint32_t begin = 0; begin < PIECE_BYTES; begin += BLOCK)
+			guest_say_triple(&rig, guest, PEER_REQUEST, piece, begin, BLOCK);
+		guest_say_index(&rig, guest, PEER_HAVE, piece);
+	}
+}
+
 static void grants_go_once_each_and_before_the_unchoke(void **state)
 {
 	bool granted[PIECES] = {false};
@@ -113,18 +129,7 @@ static void all_pieces_are_granted_once_while_requests_flow(void **state)
 
 	(void)state;
 	begin_origin();
-	struct guest leech = own_leech(2);
-	const struct peer_message *grant;
-
-	for (uint32_t nth = 0; (grant = rig_said(&rig, leech.peer, PEER_SUGGEST, nth)) != NULL;
-		nth++) {
-		uint32_t piece = grant->index;
-
-		granted[piece]++;
-		for (uint32_t begin = 0; begin < PIECE_BYTES; begin += BLOCK)
-			guest_say_triple(&rig, leech, PEER_REQUEST, piece, begin, BLOCK);
-		guest_say_index(&rig, leech, PEER_HAVE, piece);
-	}
+	take_all_granted(own_leech(2), granted);
 	for (uint32_t piece = 0; piece < PIECES; piece++)
 		assert_int_equal(granted[piece], 1);
 }
@@ -190,17 +195,7 @@ static void a_grant_that_was_cancelled_on_its_way_out_counts_as_never_given(void
 	guest_say(&rig, first, PEER_NOT_INTERESTED);
 	rig_clear(&rig);
 	rig.hold_sends = false;
-	struct guest second = own_leech(3);
-
-	for (uint32_t nth = 0; (grant = rig_said(&rig, second.peer, PEER_SUGGEST, nth)) != NULL;
-		nth++) {
-		uint32_t piece = grant->index;
-
-		granted[piece]++;
-		for (uint32_t begin = 0; begin < PIECE_BYTES; begin += BLOCK)
-			guest_say_triple(&rig, second, PEER_REQUEST, piece, begin, BLOCK);
-		guest_say_index(&rig, second, PEER_HAVE, piece);
-	}
+	take_all_granted(own_leech(3), granted);
 	for (uint32_t piece = 0; piece < PIECES; piece++)
 		assert_int_equal(granted[piece], 1);
 }
