@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the agent asks and tells its server over HTTP. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "initramfs/agent.h"
-#include "lib/cleanup.h"
 #include "lib/log.h"
 #include "runtime/budget.h"
 #include "runtime/clock.h"
@@ -144,23 +142,11 @@ void agent_ask_metainfo(struct agent *agent)
 	agent_http_start(agent->http, &request);
 }
 
-/* Resident bytes of this process, from /proc. */
-static uint64_t memory_resident_bytes(void)
-{
-	SCOPED(file) FILE *file = fopen("/proc/self/statm", "re");
-	uint64_t pages = 0;
-	long page_bytes = sysconf(_SC_PAGESIZE);
-
-	if (file == NULL || fscanf(file, "%*u %" SCNu64, &pages) != 1 || page_bytes <= 0)
-		return 0;
-	return pages * (uint64_t)page_bytes;
-}
-
 static void report_counters(struct agent *agent, struct report *report)
 {
 	const struct swarm_status *swarm = &agent->status.swarm;
 
-	report->memory_resident_bytes = memory_resident_bytes();
+	report->memory_resident_bytes = budget_resident_bytes();
 	if (agent->metainfo_good)
 		report->bytes_total = agent->metainfo.length_bytes;
 	if (agent->transfer != NULL)

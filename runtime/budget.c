@@ -2,13 +2,16 @@
 /* What is planned is measured, not computed: an engine is made for trial and its memory counted. */
 #include "runtime/budget.h"
 
+#include <inttypes.h>
 #include <malloc.h>
+#include <stdio.h>
+#include <unistd.h>
 
+#include "lib/cleanup.h"
 #include "lib/units.h"
 #include "runtime/frame_codec.h"
 #include "runtime/memory.h"
 
-#define PROCESS_BYTES	   (2 * MIB + MIB / 2) /* program, libraries, stacks, heap's slack */
 #define SLACK_SHARE	   20 /* of the memory: what allocators keep beyond it, as measured */
 #define CONNECTION_BYTES   (8 * KIB)
 #define JOB_BYTES	   64
@@ -181,7 +184,7 @@ void budget_plan(struct budget *budget, uint64_t memory_bytes, uint64_t taken_by
 	budget->check_bytes = check_bytes(memory_bytes);
 	budget->buffer_stride_bytes = u64_div_up(metainfo->piece_bytes, ALIGN_BYTES) * ALIGN_BYTES;
 	uint64_t fixed_bytes =
-		taken_bytes + PROCESS_BYTES + memory_bytes / SLACK_SHARE +
+		taken_bytes + BUDGET_PROCESS_BYTES + memory_bytes / SLACK_SHARE +
 		budget_uploads_bytes(memory_bytes) + CHECKS_COUNT * budget->check_bytes +
 		(uint64_t)metainfo->pieces_count *
 			(metainfo->pieces_sha256 != NULL ? SHA256_BYTES : SHA1_BYTES) +
@@ -209,6 +212,17 @@ uint8_t *budget_shrink_metainfo(struct metainfo *metainfo, uint8_t *bytes)
 	else
 		metainfo->pieces_sha1 = kept;
 	return kept;
+}
+
+uint64_t budget_resident_bytes(void)
+{
+	SCOPED(file) FILE *file = fopen("/proc/self/statm", "re");
+	uint64_t pages = 0;
+	long page_bytes = sysconf(_SC_PAGESIZE);
+
+	if (file == NULL || fscanf(file, "%*u %" SCNu64, &pages) != 1 || page_bytes <= 0)
+		return 0;
+	return pages * (uint64_t)page_bytes;
 }
 
 void budget_tune_heap(void)

@@ -12,6 +12,7 @@
 #include "wire/metainfo.h"
 
 #define BUDGET_BYTES_DEFAULT (64 * MIB)
+#define BUDGET_PROCESS_BYTES (2 * MIB + MIB / 2) /* program, libraries, stacks, heap's slack */
 
 struct budget {
 	uint64_t wanted_bytes;
@@ -44,6 +45,9 @@ bool budget_frames(struct frames_budget *frames, uint64_t memory_bytes, uint32_t
 /* Once the signature is checked: keeps of the parsed bytes, which malloc gave, only the hashes that
  * pieces are checked with. Returns where they are now. */
 MUST_USE uint8_t *budget_shrink_metainfo(struct metainfo *metainfo, uint8_t *bytes);
+
+/* Resident bytes of this process, from /proc; 0 when it does not say. */
+uint64_t budget_resident_bytes(void);
 
 /* Threads share one heap, and what is freed goes back to the system. Once, at the program's start.
  */

@@ -6,7 +6,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/resource.h>
-#include <unistd.h>
+
+#include "runtime/budget.h"
 
 #define PREFIX	       METRICS_PREFIX
 #define LABEL_TEXT_MAX (2 * PEER_PLACE_MAX + 1)
@@ -215,16 +216,11 @@ static void write_swarms(struct metrics *metrics, const struct census_result *ce
 static void write_process(struct metrics *metrics)
 {
 	struct rusage usage;
-	unsigned long long pages = 0;
-	unsigned long long resident = 0;
-	FILE *statm = fopen("/proc/self/statm", "re");
+	uint64_t resident_bytes = budget_resident_bytes();
 
-	if (statm != NULL) {
-		if (fscanf(statm, "%llu %llu", &pages, &resident) == 2)
-			metrics_single(metrics, "process_resident_memory_bytes", "gauge",
-				"Resident memory.", resident * (uint64_t)sysconf(_SC_PAGESIZE));
-		fclose(statm);
-	}
+	if (resident_bytes > 0)
+		metrics_single(metrics, "process_resident_memory_bytes", "gauge",
+			"Resident memory.", resident_bytes);
 	if (getrusage(RUSAGE_SELF, &usage) != 0)
 		return;
 	metrics_family(metrics, "process_cpu_seconds_total", "counter", "User and system time.");
