@@ -21,7 +21,7 @@ from bench.machine import Scratch  # noqa: E402
 NODES = 16
 LATE_S = 4.0     # from the first machine's start to the last one's: faults meet machines that begin
 ALONE_S = 2.0    # nobody is to be without a peer for longer; on a busy machine twice that is looked over
-LIMIT_S = 30
+LIMIT_S = 60
 
 
 class Wave:
@@ -44,7 +44,7 @@ class Wave:
     def start(self, node):
         with open(self.scratch.file("%s.%d" % (self.name, node)), "w") as log:
             if node == 0:
-                command = [BIN, "seed", self.metainfo, "--from", self.scratch.file("image")]
+                command = [BIN, "seed", self.metainfo, "--from", self.scratch.file("image"), "--origin"]
             else:
                 command = [BIN, "fetch", self.metainfo, "--to", self.target(node), "--unsigned",
                            "--stay"]
