@@ -216,7 +216,8 @@ static void swarm_init(struct tracker_core *core, uint32_t index, const uint8_t 
 	struct swarm_entry *swarm = &core->swarms[index];
 	uint32_t *bucket = infohash_bucket(core, infohash);
 
-	*swarm = (struct swarm_entry){.used = true, .next = *bucket};
+	*swarm = (struct swarm_entry){
+		.used = true, .next = *bucket, .changes_begin = core->changes_end};
 	memcpy(swarm->infohash, infohash, SHA1_BYTES);
 	*bucket = index;
 	for (uint32_t category = 0; category < CATEGORIES; category++)

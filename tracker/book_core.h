@@ -82,6 +82,7 @@ struct swarm_entry {
 	uint32_t counts[CATEGORIES];
 	uint32_t peers_count; /* without tombstones */
 	uint32_t completed_count;
+	uint64_t changes_begin;	  /* changes before that are of a swarm that made place */
 	uint64_t left_most_bytes; /* that anybody said to be left */
 	uint32_t next;		  /* in its bucket; free swarms: the next free one */
 	uint32_t idle_older;	  /* of those without peers that are not pinned */
@@ -91,10 +92,13 @@ struct swarm_entry {
 	bool idle;
 };
 
-/* A local announce, to be told: the peer is looked up when it is. */
+/* A local announce, to be told: the peer is looked up when it is. One that stopped is told even if
+ * there was no room for its tombstone. */
 struct change {
 	uint32_t swarm;
+	uint32_t announced_ms;
 	struct peer_address address;
+	bool stopped;
 };
 
 struct tracker_core {
@@ -286,6 +290,7 @@ uint32_t book_draw(struct tracker_core *core, const struct draw *draw, uint32_t 
 /* ---- records_core.c ---- */
 
 /* To be told to other trackers, if there are any. */
-void book_changed(struct tracker_core *core, uint32_t swarm, const struct peer_address *address);
+void book_changed(struct tracker_core *core, uint32_t swarm, const struct peer_address *address,
+	uint32_t announced_ms, bool stopped);
 
 #endif

@@ -2,7 +2,8 @@
 /* What trackers tell each other of peers: changes, everything, and what of theirs is believed. */
 #include "tracker/book_core.h"
 
-void book_changed(struct tracker_core *core, uint32_t swarm, const struct peer_address *address)
+void book_changed(struct tracker_core *core, uint32_t swarm, const struct peer_address *address,
+	uint32_t announced_ms, bool stopped)
 {
 	if (core->changes_max == 0)
 		return;
@@ -11,7 +12,7 @@ void book_changed(struct tracker_core *core, uint32_t swarm, const struct peer_a
 		core->changes_lost++;
 	}
 	core->changes[core->changes_end++ % core->changes_max] =
-		(struct change){.swarm = swarm, .address = *address};
+		(struct change){swarm, announced_ms, *address, stopped};
 }
 
 uint64_t tracker_core_changes_lost(const struct tracker_core *core)
@@ -39,19 +40,32 @@ static bool describe(const struct tracker_core *core, uint64_t now_ms, uint32_t 
 	return true;
 }
 
+/* Of one that stopped, and whose tombstone is not there. */
+static bool describe_stopped(const struct tracker_core *core, uint64_t now_ms,
+	const struct change *change, struct tracker_record *record)
+{
+	*record = (struct tracker_record){.address = change->address,
+		.age_ms = age_ms(now_ms, change->announced_ms),
+		.stopped = true};
+	memcpy(record->infohash, core->swarms[change->swarm].infohash, SHA1_BYTES);
+	return change->stopped && record->age_ms <= book_silent_ms(core);
+}
+
 bool tracker_core_next_change(
 	struct tracker_core *core, uint64_t now_ms, struct tracker_record *record)
 {
 	while (core->changes_begin < core->changes_end) {
-		const struct change *change =
-			&core->changes[core->changes_begin++ % core->changes_max];
+		uint64_t number = core->changes_begin++;
+		const struct change *change = &core->changes[number % core->changes_max];
+		const struct swarm_entry *swarm = &core->swarms[change->swarm];
 
 		/* A swarm that made place for another has no such peer. */
-		if (!core->swarms[change->swarm].used)
+		if (!swarm->used || number < swarm->changes_begin)
 			continue;
 		uint32_t slot = book_peer_find(core, change->swarm, &change->address);
 
-		if (slot != NONE && describe(core, now_ms, slot, record))
+		if (slot == NONE ? describe_stopped(core, now_ms, change, record)
+				 : describe(core, now_ms, slot, record))
 			return true;
 	}
 	return false;

@@ -201,7 +201,7 @@ static void stop(struct tracker_core *core, uint64_t now_ms, uint32_t swarm,
 	else
 		(void)book_peer_add(
 			core, swarm, address, KIND_STOPPED, PLACE_NOWHERE, (uint32_t)now_ms);
-	book_changed(core, swarm, address);
+	book_changed(core, swarm, address, (uint32_t)now_ms, true);
 }
 
 /* Updates what is known of the announcer. Returns its slot, or NONE when there is no room. */
@@ -222,7 +222,7 @@ static uint32_t renew(struct tracker_core *core, uint64_t now_ms, uint32_t swarm
 		entry->completed_count++;
 	if (announce->left_bytes != UINT64_MAX)
 		entry->left_most_bytes = u64_max(entry->left_most_bytes, announce->left_bytes);
-	book_changed(core, swarm, address);
+	book_changed(core, swarm, address, (uint32_t)now_ms, false);
 	return slot;
 }
 

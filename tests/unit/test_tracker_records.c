@@ -307,6 +307,80 @@ static void a_completion_is_counted_once_by_every_member(void **state)
 	}
 }
 
+static void come_to(struct tracker_core *core, uint64_t now_ms, char swarm, uint32_t number,
+	enum announce_event event)
+{
+	uint8_t infohash[SHA1_BYTES] = {(uint8_t)swarm};
+	struct announce announce = fixture_announce(infohash, 9);
+
+	announce.event = event;
+	fixture_send(core, now_ms, number, &announce, &reply);
+	assert_string_equal(reply.failure, "");
+}
+
+static uint32_t tell(struct tracker_core *from, struct tracker_core *to, uint64_t now_ms)
+{
+	uint32_t stopped = 0;
+
+	while (tracker_core_next_change(from, now_ms, &record)) {
+		stopped += record.stopped;
+		tracker_core_record(to, now_ms, &record);
+	}
+	return stopped;
+}
+
+/* Tombstones are few: that somebody stopped is told all the same. */
+static void who_stopped_is_told_without_a_tombstone(void **state)
+{
+	struct tracker_core *core = make(64, 1);
+	struct tracker_core *other = make(64, 2);
+
+	(void)state;
+	for (uint32_t i = 0; i < 60; i++)
+		come_to(core, 1000, 'a', i, ANNOUNCE_STARTED);
+	come_to(core, 1000, 'b', 60, ANNOUNCE_STARTED);
+	assert_int_equal(tell(core, other, 1000), 0);
+	assert_int_equal(tracker_core_peers_count(other), 61);
+	/* More at once than there are tombstones. */
+	for (uint32_t i = 0; i < 60; i++)
+		come_to(core, 2000, 'a', i, ANNOUNCE_STOPPED);
+	assert_int_equal(tell(core, other, 2010), 60);
+	assert_int_equal(tracker_core_peers_count(other), 1);
+	/* All of them are another swarm's. */
+	come_to(core, 3000, 'b', 60, ANNOUNCE_STOPPED);
+	assert_true(tracker_core_next_change(core, 3010, &record));
+	assert_true(record.stopped);
+	assert_int_equal(record.infohash[0], 'b');
+	assert_int_equal(fixture_number(&record.address), 60);
+	assert_int_equal(record.age_ms, 10);
+	tracker_core_record(other, 3010, &record);
+	assert_int_equal(tracker_core_peers_count(other), 0);
+	/* Who has come back is told to be there. */
+	come_to(core, 4000, 'b', 60, ANNOUNCE_STOPPED);
+	come_to(core, 4001, 'b', 60, ANNOUNCE_STARTED);
+	assert_int_equal(tell(core, other, 4010), 0);
+	assert_int_equal(tracker_core_peers_count(other), 1);
+	free(core);
+	free(other);
+}
+
+/* The number of the swarm that it left is another's by the time it is told. */
+static void who_stopped_did_not_leave_another_swarm(void **state)
+{
+	struct tracker_core *core = make(64, 1);
+	struct tracker_core *other = make(64, 2);
+
+	(void)state;
+	come_to(core, 1000, 'a', 1, ANNOUNCE_STARTED);
+	assert_int_equal(tell(core, other, 1000), 0);
+	come_to(core, 1001, 'a', 1, ANNOUNCE_STOPPED);
+	for (char swarm = 'b'; swarm <= 'e'; swarm++)
+		come_to(core, 1002, swarm, 2, ANNOUNCE_STARTED);
+	assert_int_equal(tell(core, other, 1003), 0);
+	free(core);
+	free(other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -320,6 +394,8 @@ int main(void)
 		cmocka_unit_test(a_walk_misses_nothing_that_stays),
 		cmocka_unit_test(members_that_were_told_everything_agree),
 		cmocka_unit_test(a_completion_is_counted_once_by_every_member),
+		cmocka_unit_test(who_stopped_is_told_without_a_tombstone),
+		cmocka_unit_test(who_stopped_did_not_leave_another_swarm),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
