@@ -37,20 +37,21 @@ static size_t seal(struct catchup_source *source, uint64_t now_ms, enum sync_fra
 	return sync_frame_seal(bytes, payload_bytes, &frame, source->session, source->mac);
 }
 
-/* False when the walk is over. */
-static bool next_record(struct catchup_source *source, uint64_t now_ms)
+/* As many records as there is room for. One that does not fit is met again by the next frame, and
+ * is then as old as it is by then. */
+static void records_put(struct catchup_source *source, uint64_t now_ms, struct sync_writer *writer)
 {
 	struct tracker_record record;
+	struct sync_record wire;
+	uint64_t cursor = source->cursor;
 
-	if (source->pending)
-		return true;
-	if (source->walked || !tracker_core_walk(source->book, now_ms, &source->cursor, &record)) {
-		source->walked = true;
-		return false;
+	while (tracker_core_walk(source->book, now_ms, &cursor, &record)) {
+		cluster_record_to_wire(&wire, &record);
+		if (!sync_writer_put(writer, &wire))
+			return;
+		source->cursor = cursor;
 	}
-	cluster_record_to_wire(&source->record, &record);
-	source->pending = true;
-	return true;
+	source->cursor = cursor;
 }
 
 size_t catchup_source_frame(struct catchup_source *source, uint64_t now_ms, uint8_t *bytes)
@@ -67,8 +68,7 @@ size_t catchup_source_frame(struct catchup_source *source, uint64_t now_ms, uint
 	if (source->ended)
 		return 0;
 	sync_writer_start(writer, bytes + SYNC_FRAME_HEADER_BYTES, SYNC_FRAME_PAYLOAD_BYTES);
-	while (next_record(source, now_ms) && sync_writer_put(writer, &source->record))
-		source->pending = false;
+	records_put(source, now_ms, writer);
 	source->records_count += writer->records_count;
 	if (writer->records_count > 0)
 		return seal(source, now_ms, SYNC_FRAME_RECORDS, bytes, writer->used);

@@ -21,10 +21,7 @@ struct catchup_source {
 	uint64_t cursor; /* of tracker_core_walk */
 	uint64_t records_count;
 	uint32_t frames_count;
-	bool pending; /* `record` did not fit into the last frame */
-	bool walked;
 	bool ended;
-	struct sync_record record;
 	struct sync_writer writer;
 };
 

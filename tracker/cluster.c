@@ -59,20 +59,16 @@ static void readable(evutil_socket_t fd, short events, void *context)
 
 static void log_members(struct cluster *cluster, uint64_t now_ms)
 {
-	struct cluster_member members[CLUSTER_MEMBERS_MAX];
-	uint32_t count = cluster_core_members(cluster->core, now_ms, members);
+	struct peer_address address;
 	char text[SOCKET_TEXT_MAX];
+	bool live;
 
-	for (uint32_t i = 0; i < count; i++) {
-		if (members[i].live == cluster->live[i])
-			continue;
-		cluster->live[i] = members[i].live;
-		if (members[i].live)
-			log_info("cluster: %s is here",
-				socket_address_text(text, &members[i].address));
+	while (cluster_core_news(cluster->core, now_ms, &address, &live)) {
+		socket_address_text(text, &address);
+		if (live)
+			log_info("cluster: %s is here", text);
 		else
-			log_warning("cluster: %s is silent",
-				socket_address_text(text, &members[i].address));
+			log_warning("cluster: %s is silent", text);
 	}
 }
 
@@ -91,7 +87,7 @@ static void tick(evutil_socket_t fd, short events, void *context)
 	uint64_t now_ms = cluster_now_ms();
 	cluster_core_tick(cluster->core, now_ms);
 	log_members(cluster, now_ms);
-	cluster_catchup_listen(cluster);
+	cluster_catchup_tick(cluster, now_ms);
 	if (cluster_core_wants_catch_up(cluster->core, now_ms, &address, &boot_id))
 		cluster_catchup_begin(cluster, &address, boot_id);
 }

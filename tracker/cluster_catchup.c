@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Catch-ups over TCP. Whoever connects is sent a greeting and must answer it within seconds; then
- * it gets the book, as fast as it takes it, with little of it waiting in our memory.
+ * Catch-ups over TCP. Whoever connects is sent a greeting and must answer it with the key within
+ * half a second, or as long as others do not need the place; then it gets the book, as fast as it
+ * takes it, with little of it waiting in our memory.
  */
 #include "tracker/cluster_sockets_private.h"
 
@@ -19,8 +20,19 @@
 #define OUTPUT_LOW_BYTES  (64 * 1024)
 #define OUTPUT_HIGH_BYTES (256 * 1024)
 #define INPUT_HIGH_BYTES  (256 * 1024)
-#define SILENCE_MS	  500 /* of the other side, before another member is asked */
-#define WHOLE_S		  60  /* for a catch-up */
+#define SILENCE_MS	  500	/* of the other side, before another member is asked */
+#define WHOLE_S		  60	/* for a catch-up */
+#define LOG_AGAIN_MS	  10000 /* what strangers can make us say */
+
+static bool log_due(uint64_t *due_ms)
+{
+	uint64_t now_ms = cluster_now_ms();
+
+	if (now_ms < *due_ms)
+		return false;
+	*due_ms = now_ms + LOG_AGAIN_MS;
+	return true;
+}
 
 /* Giving. */
 
@@ -61,6 +73,15 @@ static void giving_written(struct bufferevent *connection, void *context)
 		giving_fill(giving);
 }
 
+static void giving_refused(struct cluster *cluster)
+{
+	cluster->refused++;
+	if (log_due(&cluster->refused_log_due_ms))
+		log_warning("cluster: a catch-up was asked for without the key, or of another "
+			    "boot; %llu so far",
+			(unsigned long long)cluster->refused);
+}
+
 static void giving_read(struct bufferevent *connection, void *context)
 {
 	struct catchup_giving *giving = context;
@@ -71,8 +92,7 @@ static void giving_read(struct bufferevent *connection, void *context)
 		return;
 	if (bufferevent_read(connection, request, sizeof(request)) != sizeof(request) ||
 		!catchup_source_accept(&giving->source, request)) {
-		log_warning(
-			"cluster: a catch-up was asked for without the key, or of another boot");
+		giving_refused(giving->cluster);
 		giving_end(giving);
 		return;
 	}
@@ -92,12 +112,22 @@ static void giving_event(struct bufferevent *connection, short events, void *con
 		giving_end(context);
 }
 
+/* Strangers keep nobody from a place: who has waited longest without the key makes room. */
 static struct catchup_giving *giving_place(struct cluster *cluster)
 {
-	for (uint32_t i = 0; i < CLUSTER_MEMBERS_MAX; i++)
-		if (cluster->giving[i].connection == NULL)
-			return &cluster->giving[i];
-	return NULL;
+	struct catchup_giving *longest = NULL;
+
+	for (uint32_t i = 0; i < CLUSTER_MEMBERS_MAX; i++) {
+		struct catchup_giving *giving = &cluster->giving[i];
+
+		if (giving->connection == NULL)
+			return giving;
+		if (!giving->accepted && (longest == NULL || giving->began_ms < longest->began_ms))
+			longest = giving;
+	}
+	if (longest != NULL)
+		giving_end(longest);
+	return longest;
 }
 
 static void accepted(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address,
@@ -117,6 +147,7 @@ static void accepted(struct evconnlistener *listener, evutil_socket_t fd, struct
 		return;
 	}
 	giving->cluster = cluster;
+	giving->began_ms = cluster_now_ms();
 	giving->connection = bufferevent_socket_new(cluster->base, fd, BEV_OPT_CLOSE_ON_FREE);
 	if (giving->connection == NULL) {
 		close(fd);
@@ -139,8 +170,11 @@ static void accepted(struct evconnlistener *listener, evutil_socket_t fd, struct
  * again. */
 static void accept_failed(struct evconnlistener *listener, void *context)
 {
-	(void)context;
-	log_warning("cluster: cannot accept a connection: %s", strerror(errno));
+	struct cluster *cluster = context;
+	int error = errno;
+
+	if (log_due(&cluster->deaf_log_due_ms))
+		log_warning("cluster: cannot accept a connection: %s", strerror(error));
 	if (evconnlistener_disable(listener) != 0)
 		log_error("cluster: cannot pause listening");
 }
@@ -299,8 +333,15 @@ bool cluster_catchup_open(struct cluster *cluster, int listen_fd, struct failure
 	return true;
 }
 
-void cluster_catchup_listen(struct cluster *cluster)
+void cluster_catchup_tick(struct cluster *cluster, uint64_t now_ms)
 {
+	for (uint32_t i = 0; i < CLUSTER_MEMBERS_MAX; i++) {
+		struct catchup_giving *giving = &cluster->giving[i];
+
+		if (giving->connection != NULL && !giving->accepted &&
+			now_ms - giving->began_ms >= SILENCE_MS)
+			giving_end(giving);
+	}
 	if (evconnlistener_enable(cluster->listener) != 0)
 		log_error("cluster: cannot listen again");
 }

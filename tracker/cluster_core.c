@@ -71,7 +71,8 @@ void cluster_send(struct cluster_core *core, uint64_t now_ms, const struct peer_
 }
 
 static void receive_from(struct cluster_core *core, uint64_t now_ms, struct member *member,
-	const struct sync_header *header, const uint8_t *payload, size_t payload_bytes)
+	const struct peer_address *from, const struct sync_header *header, const uint8_t *payload,
+	size_t payload_bytes)
 {
 	bool direct = header->to_boot != 0;
 
@@ -79,7 +80,7 @@ static void receive_from(struct cluster_core *core, uint64_t now_ms, struct memb
 		core->statistics.replayed++;
 		return;
 	}
-	member->heard_ms = now_ms;
+	member_heard(core, now_ms, member, from);
 	member_clock(member, now_ms, header->clock_ms);
 	if (header->type == SYNC_RECORDS)
 		streams_batch(core, now_ms, member, header, payload, payload_bytes);
@@ -121,7 +122,7 @@ void cluster_core_receive(struct cluster_core *core, uint64_t now_ms,
 		members_challenge(core, now_ms, from, header.from_boot);
 		return;
 	}
-	receive_from(core, now_ms, member, &header, payload, payload_bytes);
+	receive_from(core, now_ms, member, from, &header, payload, payload_bytes);
 }
 
 /* A member that has said nothing that we lack, and yet has more peers: something went wrong that
@@ -130,7 +131,7 @@ static void look_for_fuller(struct cluster_core *core, uint64_t now_ms)
 {
 	uint64_t count = tracker_core_peers_count(core->book);
 	bool full = core->settings.book_peers_max != 0 && count >= core->settings.book_peers_max;
-	bool lack = streams_lack(core);
+	bool lack = streams_lack(core, now_ms);
 
 	for (uint32_t i = 0; i < ARRAY_COUNT(core->members); i++) {
 		struct member *member = &core->members[i];
@@ -178,8 +179,8 @@ static uint32_t catch_up_from(struct cluster_core *core, uint64_t now_ms)
 		struct member *member = &core->members[i];
 
 		if (member->fuller_since_ms != 0 && now_ms - member->fuller_since_ms >= FULLER_MS &&
-			now_ms >= member->avoid_until_ms) {
-			member->avoid_until_ms = now_ms + FULLER_AGAIN_MS;
+			now_ms >= member->avoid_until_ms && now_ms >= member->fuller_again_ms) {
+			member->fuller_again_ms = now_ms + FULLER_AGAIN_MS;
 			return i;
 		}
 	}
@@ -223,8 +224,10 @@ void cluster_core_not_caught_up(struct cluster_core *core, uint64_t now_ms, uint
 
 	core->catching_up = false;
 	core->statistics.catch_ups_failed++;
-	if (member != NULL)
+	if (member != NULL) {
 		member->avoid_until_ms = now_ms + AVOID_MS;
+		member->fuller_again_ms = 0;
+	}
 }
 
 void cluster_core_statistics(const struct cluster_core *core, struct cluster_statistics *into)
@@ -238,6 +241,22 @@ static uint64_t behind(const struct cluster_core *core, uint64_t boot_id)
 		if (core->streams[i].boot_id == boot_id)
 			return core->streams[i].known - core->streams[i].have;
 	return 0;
+}
+
+bool cluster_core_news(
+	struct cluster_core *core, uint64_t now_ms, struct peer_address *address, bool *live)
+{
+	for (uint32_t i = 0; i < ARRAY_COUNT(core->members); i++) {
+		struct member *member = &core->members[i];
+
+		if (member->told_live == member_live(member, now_ms))
+			continue;
+		member->told_live = !member->told_live;
+		*address = member->address;
+		*live = member->told_live;
+		return true;
+	}
+	return false;
 }
 
 uint32_t cluster_core_members(const struct cluster_core *core, uint64_t now_ms,

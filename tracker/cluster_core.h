@@ -33,8 +33,9 @@ struct cluster_core_settings {
 		size_t bytes_count);
 	void *context;
 	bool group; /* there is a multicast group: batches go to it, once */
-	struct peer_address members[CLUSTER_MEMBERS_MAX]; /* the others */
-	uint32_t members_count;				  /* at most CLUSTER_MEMBERS_MAX - 1 */
+	/* The others; without a group, there are none but these. */
+	struct peer_address members[CLUSTER_MEMBERS_MAX];
+	uint32_t members_count;	 /* at most CLUSTER_MEMBERS_MAX - 1 */
 	uint32_t ring_batches;	 /* 0: CLUSTER_RING_BATCHES; else at least 2 */
 	uint32_t book_peers_max; /* of the book: when it is full, it need not equal others */
 };
@@ -101,8 +102,11 @@ struct cluster_member {
 	uint32_t peers_count; /* in its book, as it last said */
 	uint64_t behind;      /* batches that we lack of its stream */
 };
-/* Up to CLUSTER_MEMBERS_MAX of them; returns how many. */
+/* Up to CLUSTER_MEMBERS_MAX of them, in no order that stays; returns how many. */
 uint32_t cluster_core_members(const struct cluster_core *core, uint64_t now_ms,
 	struct cluster_member members[static CLUSTER_MEMBERS_MAX]);
+/* One that has become live, or is so no more, since this last said so; false: no other. */
+MUST_USE bool cluster_core_news(
+	struct cluster_core *core, uint64_t now_ms, struct peer_address *address, bool *live);
 
 #endif

@@ -2,13 +2,14 @@
 /*
  * Who the other members are. A boot is believed after it has sent back a nonce that we made for it
  * just now, and from then on each of its sequences once. Everything rightly made that comes of
- * another boot makes a challenge, no longer than what made it and few a second.
+ * another boot makes a challenge, no longer than what made it and few a second. Where a boot is,
+ * its proof says: what it says from elsewhere is believed, and makes a challenge to there.
  */
 #include "tracker/cluster_private.h"
 
-#define NONCE_EPOCH_MS	  2048
-#define ANSWERS_PERIOD_MS 100
-#define ANSWERS_MAX	  32 /* a period */
+#define NONCE_EPOCH_MS	   2048
+#define CHALLENGE_AGAIN_MS 100
+#define PROOF_AGAIN_MS	   50 /* less, so that a challenge made again is answered again */
 
 /* Windows. */
 
@@ -126,46 +127,73 @@ static void send_plain(struct cluster_core *core, uint64_t now_ms, const struct 
 
 /* Meeting. */
 
-/* For one boot at one address: who passes another's challenge on is not met in its place. */
-static void nonce_make(const struct cluster_core *core, const struct peer_address *at,
-	uint64_t boot_id, uint64_t epoch, uint8_t nonce[static SYNC_NONCE_BYTES])
+/* Of something for one boot at one address, under a secret that nobody else has. */
+static void digest_make(const struct cluster_core *core, const struct peer_address *at,
+	uint64_t boot_id, const uint8_t *of, size_t of_bytes, uint8_t whole[static SHA256_BYTES])
 {
-	uint8_t text[16 + sizeof(at->ip) + 2];
-	uint8_t whole[SHA256_BYTES];
+	uint8_t text[8 + sizeof(at->ip) + 2 + SYNC_NONCE_BYTES];
+	size_t used = sizeof(text) - SYNC_NONCE_BYTES;
 
 	be64_write(text, boot_id);
-	be64_write(text + 8, epoch);
-	memcpy(text + 16, at->ip, sizeof(at->ip));
-	be16_write(text + 16 + sizeof(at->ip), at->port);
+	memcpy(text + 8, at->ip, sizeof(at->ip));
+	be16_write(text + 8 + sizeof(at->ip), at->port);
+	memcpy(text + used, of, of_bytes);
 	core->settings.mac(
-		whole, core->settings.secret, sizeof(core->settings.secret), text, sizeof(text));
-	memcpy(nonce, whole, SYNC_NONCE_BYTES);
+		whole, core->settings.secret, sizeof(core->settings.secret), text, used + of_bytes);
+}
+
+/* The nonce is the first half. For one boot at one address: who passes another's challenge on is
+ * not met in its place. */
+static void nonce_make(const struct cluster_core *core, const struct peer_address *at,
+	uint64_t boot_id, uint64_t epoch, uint8_t whole[static SHA256_BYTES])
+{
+	uint8_t text[8];
+
+	be64_write(text, epoch);
+	digest_make(core, at, boot_id, text, sizeof(text), whole);
 }
 
 static bool nonce_right(const struct cluster_core *core, uint64_t now_ms,
 	const struct peer_address *from, uint64_t boot_id,
 	const uint8_t nonce[static SYNC_NONCE_BYTES])
 {
-	uint8_t made[SYNC_NONCE_BYTES];
+	uint8_t made[SHA256_BYTES];
 	uint64_t epoch = now_ms / NONCE_EPOCH_MS;
 
 	nonce_make(core, from, boot_id, epoch, made);
-	if (memcmp(made, nonce, sizeof(made)) == 0)
+	if (memcmp(made, nonce, SYNC_NONCE_BYTES) == 0)
 		return true;
 	if (epoch == 0)
 		return false;
 	nonce_make(core, from, boot_id, epoch - 1, made);
-	return memcmp(made, nonce, sizeof(made)) == 0;
+	return memcmp(made, nonce, SYNC_NONCE_BYTES) == 0;
 }
 
-/* Answers to strangers are few: whoever recorded our datagrams can make us give them. */
-static bool answer_allowed(struct cluster_core *core, uint64_t now_ms)
+/* Answers to strangers are few: whoever recorded our datagrams can make us give them. The same one
+ * is given seldom, so that there are some for others; which share a place, nobody else knows. */
+static bool answer_allowed(uint64_t due_ms[static ANSWER_PLACES], uint64_t now_ms,
+	uint64_t again_ms, const uint8_t digest[static SHA256_BYTES])
 {
-	if (now_ms - core->answers_since_ms >= ANSWERS_PERIOD_MS) {
-		core->answers_since_ms = now_ms;
-		core->answers_count = 0;
-	}
-	return core->answers_count++ < ANSWERS_MAX;
+	uint64_t *due = &due_ms[digest[SHA256_BYTES - 1] % ANSWER_PLACES];
+
+	if (now_ms < *due)
+		return false;
+	*due = now_ms + again_ms;
+	return true;
+}
+
+static bool is_listed(const struct cluster_core *core, const struct peer_address *address)
+{
+	for (uint32_t i = 0; i < core->settings.members_count; i++)
+		if (peer_address_equal(&core->settings.members[i], address))
+			return true;
+	return false;
+}
+
+/* With a group, members are found. */
+static bool may_be_at(const struct cluster_core *core, const struct peer_address *address)
+{
+	return core->settings.group || is_listed(core, address);
 }
 
 /* Nonces are good for some seconds; so many members do not start again in them. */
@@ -180,13 +208,17 @@ static bool is_retired(const struct cluster_core *core, uint64_t boot_id)
 void members_challenge(
 	struct cluster_core *core, uint64_t now_ms, const struct peer_address *to, uint64_t boot_id)
 {
-	/* A boot that was replaced is not met again: nor may its old datagrams use up the answers.
-	 */
-	if (is_retired(core, boot_id) || !answer_allowed(core, now_ms))
+	uint8_t nonce[SHA256_BYTES];
+
+	/* A boot that was replaced is not met again. */
+	if (is_retired(core, boot_id) || !may_be_at(core, to))
+		return;
+	nonce_make(core, to, boot_id, now_ms / NONCE_EPOCH_MS, nonce);
+	if (!answer_allowed(core->challenge_due_ms, now_ms, CHALLENGE_AGAIN_MS, nonce))
 		return;
 	core->statistics.challenges_sent++;
 	memset(core->datagram + SYNC_HEADER_BYTES, 0, SYNC_GREETED_BYTES);
-	nonce_make(core, to, boot_id, now_ms / NONCE_EPOCH_MS, core->datagram + SYNC_HEADER_BYTES);
+	memcpy(core->datagram + SYNC_HEADER_BYTES, nonce, SYNC_NONCE_BYTES);
 	send_plain(core, now_ms, to, boot_id, SYNC_CHALLENGE, SYNC_GREETED_BYTES);
 }
 
@@ -198,18 +230,29 @@ struct member *member_by_boot(struct cluster_core *core, uint64_t boot_id)
 	return NULL;
 }
 
-/* The place for a boot that has proved itself: the one that this address has, or a free one, or
- * that of a member that nobody expects back. */
-static struct member *member_place(
-	struct cluster_core *core, uint64_t now_ms, const struct peer_address *from)
+static struct member *member_at(struct cluster_core *core, const struct peer_address *address)
 {
-	struct member *place = NULL;
+	for (uint32_t i = 0; i < ARRAY_COUNT(core->members); i++)
+		if (core->members[i].used && peer_address_equal(&core->members[i].address, address))
+			return &core->members[i];
+	return NULL;
+}
 
+/* The place for a boot that has proved itself: the one that this address has, or its own, or a free
+ * one, or that of a member that nobody expects back. */
+static struct member *member_place(struct cluster_core *core, uint64_t now_ms,
+	const struct peer_address *from, struct member *known)
+{
+	struct member *place = member_at(core, from);
+
+	if (place != NULL)
+		return place;
+	/* What is kept for an address is not taken elsewhere. */
+	if (known != NULL && !known->configured)
+		return known;
 	for (uint32_t i = 0; i < ARRAY_COUNT(core->members); i++) {
 		struct member *member = &core->members[i];
 
-		if (member->used && peer_address_equal(&member->address, from))
-			return member;
 		/* A free one first: who is forgotten stays out until it starts again. */
 		if (!member->used || ((place == NULL || place->used) && !member->configured &&
 					     now_ms - member->heard_ms > FORGET_MS))
@@ -218,13 +261,37 @@ static struct member *member_place(
 	return place;
 }
 
+/* Nobody is met there. */
+static void member_clear(struct member *member)
+{
+	*member = (struct member){.address = member->address,
+		.used = member->configured,
+		.configured = member->configured,
+		.told_live = member->told_live};
+}
+
 static void member_forget(struct cluster_core *core, struct member *member)
 {
 	if (member->boot_id != 0)
 		core->retired[core->retired_count++ % RETIRED_MAX] = member->boot_id;
-	*member = (struct member){.address = member->address,
-		.used = member->configured,
-		.configured = member->configured};
+	member_clear(member);
+}
+
+/* A boot that we know has proved to be there. What was seen of it stays seen. */
+static void member_move(struct cluster_core *core, struct member *known, struct member *place,
+	const struct peer_address *to)
+{
+	struct member moved = *known;
+
+	if (place != known) {
+		member_forget(core, place);
+		member_clear(known);
+	}
+	moved.address = *to;
+	moved.configured = place->configured;
+	moved.told_live =
+		place != known && place->told_live && peer_address_equal(&place->address, to);
+	*place = moved;
 }
 
 /* Nobody can send this again: the nonce was ours and is young, and a boot that was replaced stays
@@ -232,17 +299,27 @@ static void member_forget(struct cluster_core *core, struct member *member)
 static void member_meet(struct cluster_core *core, uint64_t now_ms, const struct peer_address *from,
 	const struct sync_header *header, const struct sync_proof *proof)
 {
-	if (member_by_boot(core, header->from_boot) != NULL)
+	struct member *known = member_by_boot(core, header->from_boot);
+
+	if (known != NULL && peer_address_equal(&known->address, from))
 		return;
-	struct member *member = member_place(core, now_ms, from);
-	if (member == NULL || is_retired(core, header->from_boot) ||
+	struct member *member = member_place(core, now_ms, from, known);
+	if (member == NULL || !may_be_at(core, from) || is_retired(core, header->from_boot) ||
 		!nonce_right(core, now_ms, from, header->from_boot, proof->nonce)) {
 		core->statistics.strange++;
 		return;
 	}
+	if (known != NULL) {
+		member_move(core, known, member, from);
+		return;
+	}
+	bool same_address = peer_address_equal(&member->address, from);
+
 	member_forget(core, member);
 	member->used = true;
+	member->told_live = member->told_live && same_address;
 	member->address = *from;
+	member->heard_at = *from;
 	member->boot_id = header->from_boot;
 	member->heard_ms = now_ms;
 	window_start(&member->direct, 0);
@@ -251,16 +328,59 @@ static void member_meet(struct cluster_core *core, uint64_t now_ms, const struct
 	core->statistics.members_met++;
 }
 
+void member_heard(struct cluster_core *core, uint64_t now_ms, struct member *member,
+	const struct peer_address *from)
+{
+	member->heard_ms = now_ms;
+	member->heard_at = *from;
+	if (!peer_address_equal(&member->address, from))
+		members_challenge(core, now_ms, from, member->boot_id);
+}
+
+/* To whom we prove ourselves: who passes a challenge on gets no proof to pass on, unless the one
+ * that made it is not known yet, or silent. */
+static bool may_prove(struct cluster_core *core, uint64_t now_ms, const struct peer_address *from,
+	uint64_t boot_id)
+{
+	const struct member *member = member_by_boot(core, boot_id);
+
+	if (is_listed(core, from))
+		return true;
+	return core->settings.group && (member == NULL || !member_live(member, now_ms) ||
+					       peer_address_equal(&member->address, from) ||
+					       peer_address_equal(&member->heard_at, from));
+}
+
 static void prove(struct cluster_core *core, uint64_t now_ms, const struct peer_address *from,
 	uint64_t to_boot, const uint8_t *nonce)
 {
 	struct sync_proof proof = {.sent_to_all = core->sent_to_all};
+	uint8_t digest[SHA256_BYTES];
 
-	if (!answer_allowed(core, now_ms))
+	if (!may_prove(core, now_ms, from, to_boot)) {
+		core->statistics.strange++;
+		return;
+	}
+	/* Each challenge has its own place: old ones do not keep a new one from its answer. */
+	digest_make(core, from, to_boot, nonce, SYNC_NONCE_BYTES, digest);
+	if (!answer_allowed(core->proof_due_ms, now_ms, PROOF_AGAIN_MS, digest))
 		return;
 	memcpy(proof.nonce, nonce, SYNC_NONCE_BYTES);
 	send_plain(core, now_ms, from, to_boot, SYNC_PROOF,
 		sync_proof_write(&proof, core->datagram + SYNC_HEADER_BYTES));
+}
+
+/* It is not where we think, when what comes from there is news or nothing comes any more. */
+static void greeted(struct cluster_core *core, uint64_t now_ms, const struct peer_address *from,
+	uint64_t boot_id)
+{
+	const struct member *member = member_by_boot(core, boot_id);
+
+	if (!may_be_at(core, from))
+		core->statistics.strange++;
+	else if (member == NULL ||
+		 (!member_live(member, now_ms) && !peer_address_equal(&member->address, from)))
+		members_challenge(core, now_ms, from, boot_id);
 }
 
 void members_greeted(struct cluster_core *core, uint64_t now_ms, const struct peer_address *from,
@@ -269,8 +389,7 @@ void members_greeted(struct cluster_core *core, uint64_t now_ms, const struct pe
 	struct sync_proof proof;
 
 	if (header->type == SYNC_HELLO) {
-		if (member_by_boot(core, header->from_boot) == NULL)
-			members_challenge(core, now_ms, from, header->from_boot);
+		greeted(core, now_ms, from, header->from_boot);
 	} else if (header->to_boot != core->settings.boot_id) {
 		core->statistics.strange++;
 	} else if (header->type == SYNC_CHALLENGE && payload_bytes == SYNC_GREETED_BYTES) {

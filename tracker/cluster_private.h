@@ -18,6 +18,7 @@
 #define OFFSET_PERIOD_MS 30000
 #define RETIRED_MAX	 32
 #define FORGET_MS	 60000 /* who is in no list and silent that long makes place */
+#define ANSWER_PLACES	 256   /* for answers to strangers, of each kind; at most 256 */
 
 /* Sequences that were seen: everything far below `top`, and below it what has a bit. */
 struct window {
@@ -26,9 +27,11 @@ struct window {
 };
 
 struct member {
-	struct peer_address address;
+	struct peer_address address;  /* where it proved itself, or is said to be */
+	struct peer_address heard_at; /* where its last news came from */
 	bool used;
 	bool configured;  /* its place is kept */
+	bool told_live;	  /* as cluster_core_news last said of this address */
 	uint64_t boot_id; /* 0: not met */
 	uint64_t sent;	  /* datagrams to it alone */
 	struct window direct;
@@ -40,6 +43,7 @@ struct member {
 	uint64_t offsets_since_ms;
 	uint64_t avoid_until_ms;  /* no catch-up from it before */
 	uint64_t fuller_since_ms; /* it has all that we have, and more; 0: it has not */
+	uint64_t fuller_again_ms; /* that is no cause to catch up from it before */
 	bool has_said;
 	struct sync_state said;
 };
@@ -58,8 +62,9 @@ struct stream {
 	uint64_t top;	    /* the last that is held */
 	uint64_t kept_from; /* nothing before it is held */
 	uint64_t asked_to;  /* what was asked for already */
-	uint64_t active_ms;
-	uint64_t gap_ms; /* since when known > have without progress */
+	uint64_t active_ms; /* the last batch came */
+	uint64_t spoken_ms; /* somebody last said to have some of it */
+	uint64_t gap_ms;    /* since when known > have without progress */
 	uint64_t ask_due_ms;
 	uint32_t attempts; /* since there was progress */
 	/* Boots whose whole book we took since nobody can fill the gap any more; a ring. */
@@ -79,8 +84,8 @@ struct cluster_core {
 	uint64_t group_hello_due_ms;
 	uint64_t retired[RETIRED_MAX]; /* boots that were replaced: never to be met again; a ring */
 	uint32_t retired_count;
-	uint64_t answers_since_ms;
-	uint32_t answers_count; /* to strangers, since then */
+	uint64_t challenge_due_ms[ANSWER_PLACES]; /* not before */
+	uint64_t proof_due_ms[ANSWER_PLACES];
 	uint64_t catch_up_due_ms;
 	bool catching_up;
 	uint64_t catching_up_boot;
@@ -115,6 +120,9 @@ void member_send(struct cluster_core *core, uint64_t now_ms, struct member *memb
 void members_send(
 	struct cluster_core *core, uint64_t now_ms, enum sync_type type, size_t payload_bytes);
 struct member *member_by_boot(struct cluster_core *core, uint64_t boot_id);
+/* It said something new, from there. */
+void member_heard(struct cluster_core *core, uint64_t now_ms, struct member *member,
+	const struct peer_address *from);
 /* HELLO, CHALLENGE and PROOF. */
 void members_greeted(struct cluster_core *core, uint64_t now_ms, const struct peer_address *from,
 	const struct sync_header *header, const uint8_t *payload, size_t payload_bytes);
@@ -148,11 +156,11 @@ void streams_includes(
 void streams_want(struct cluster_core *core, uint64_t now_ms, struct member *member,
 	const uint8_t *payload, size_t payload_bytes);
 void streams_tick(struct cluster_core *core, uint64_t now_ms);
-/* Some stream is not whole here. */
-bool streams_lack(const struct cluster_core *core);
-/* The place of the member to catch up from, when nothing else helps; or CLUSTER_NONE. */
+/* Some stream is not whole here, and may still become so. */
+bool streams_lack(const struct cluster_core *core, uint64_t now_ms);
 /* A whole book of that boot was taken. */
 void streams_merged(struct cluster_core *core, uint64_t boot_id);
+/* The place of the member to catch up from, when nothing else helps; or CLUSTER_NONE. */
 uint32_t streams_catch_up_from(struct cluster_core *core, uint64_t now_ms);
 
 #endif

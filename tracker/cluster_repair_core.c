@@ -8,6 +8,7 @@
 #define WANT_SELDOM_MS 500
 #define ATTEMPTS_MAX   8 /* without progress: what is said to be there is not */
 #define MASK_BITS      64
+#define GIVEN_UP_MS    5000 /* nobody has filled a gap: nobody will */
 
 static const struct sync_stream_state *said_of(const struct member *member, uint64_t boot_id)
 {
@@ -176,11 +177,15 @@ void streams_tick(struct cluster_core *core, uint64_t now_ms)
 
 /* Everything. */
 
-bool streams_lack(const struct cluster_core *core)
+bool streams_lack(const struct cluster_core *core, uint64_t now_ms)
 {
-	for (uint32_t i = 1; i < STREAMS_MAX; i++)
-		if (core->streams[i].boot_id != 0 && core->streams[i].known > core->streams[i].have)
+	for (uint32_t i = 1; i < STREAMS_MAX; i++) {
+		const struct stream *stream = &core->streams[i];
+
+		if (stream->boot_id != 0 && stream->known > stream->have &&
+			now_ms - stream->gap_ms < GIVEN_UP_MS)
 			return true;
+	}
 	return false;
 }
 

@@ -232,5 +232,8 @@ socklen_t cluster_sockaddr(const struct cluster *cluster, struct sockaddr_storag
 	v6->sin6_family = AF_INET6;
 	v6->sin6_port = htons(address->port);
 	memcpy(&v6->sin6_addr, address->ip, sizeof(address->ip));
+	/* Members that the group found by addresses of one link are on the group's. */
+	if (IN6_IS_ADDR_LINKLOCAL(&v6->sin6_addr))
+		v6->sin6_scope_id = ((const struct sockaddr_in6 *)&cluster->group)->sin6_scope_id;
 	return sizeof(*v6);
 }

@@ -14,7 +14,8 @@ struct catchup_giving {
 	struct cluster *cluster;
 	struct bufferevent *connection; /* NULL: free */
 	struct catchup_source source;
-	bool accepted;
+	uint64_t began_ms;
+	bool accepted; /* it has the key */
 };
 
 /* The one that we take everything from. */
@@ -43,8 +44,10 @@ struct cluster {
 	struct evconnlistener *listener;
 	struct catchup_giving giving[CLUSTER_MEMBERS_MAX];
 	struct catchup_taking taking;
+	uint64_t refused; /* catch-ups, to those without the key or of another boot */
+	uint64_t refused_log_due_ms;
+	uint64_t deaf_log_due_ms;	     /* no connection can be accepted */
 	uint8_t frame[SYNC_FRAME_BYTES_MAX]; /* the one that is being made or looked at */
-	bool live[CLUSTER_MEMBERS_MAX];	     /* as last logged */
 };
 
 uint64_t cluster_now_ms(void);
@@ -59,8 +62,8 @@ MUST_USE bool cluster_sockets_open(struct cluster *cluster,
 	int *listen_fd, struct failure *failure);
 
 MUST_USE bool cluster_catchup_open(struct cluster *cluster, int listen_fd, struct failure *failure);
-/* After it was out of descriptors. */
-void cluster_catchup_listen(struct cluster *cluster);
+/* Ends who has not shown the key in time; listens again after it was out of descriptors. */
+void cluster_catchup_tick(struct cluster *cluster, uint64_t now_ms);
 void cluster_catchup_close(struct cluster *cluster);
 void cluster_catchup_begin(
 	struct cluster *cluster, const struct peer_address *address, uint64_t boot_id);

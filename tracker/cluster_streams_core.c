@@ -30,6 +30,7 @@ static void stream_start(
 	*stream = (struct stream){.boot_id = boot_id,
 		.kept_from = 1,
 		.active_ms = now_ms,
+		.spoken_ms = now_ms,
 		.held = held,
 		.items = items};
 	memset(held, 0, core->settings.ring_batches * sizeof(*held));
@@ -43,11 +44,12 @@ static bool boot_is_members(const struct cluster_core *core, uint64_t boot_id)
 	return false;
 }
 
-/* A stream that nothing comes from any more, and that nobody is going to ask for. */
+/* A stream that nothing comes from any more, and that nobody speaks of: who forgot what others go
+ * on speaking of would learn it again, by taking everything. */
 bool stream_over(const struct cluster_core *core, uint64_t now_ms, const struct stream *stream)
 {
 	return !boot_is_members(core, stream->boot_id) &&
-	       now_ms - stream->active_ms > STREAM_FORGET_MS;
+	       now_ms - stream->spoken_ms > STREAM_FORGET_MS;
 }
 
 struct stream *stream_find_or_add(struct cluster_core *core, uint64_t now_ms, uint64_t boot_id)
@@ -284,7 +286,7 @@ void streams_batch(struct cluster_core *core, uint64_t now_ms, const struct memb
 	if (stream->known <= stream->have)
 		stream->gap_ms = now_ms;
 	stream->known = u64_max(stream->known, batch.sequence);
-	stream->active_ms = now_ms;
+	stream->active_ms = stream->spoken_ms = now_ms;
 	core->statistics.repaired += batch.sequence <= stream->asked_to && header->to_boot != 0;
 	hold(core, stream, batch.sequence, now_ms - u64_min(older_ms, now_ms), items, items_bytes);
 	advance(core, now_ms, stream);
@@ -305,7 +307,10 @@ void streams_state(struct cluster_core *core, uint64_t now_ms, struct member *me
 		if (state.streams[i].boot == core->settings.boot_id || state.streams[i].top == 0)
 			continue;
 		struct stream *stream = stream_find_or_add(core, now_ms, state.streams[i].boot);
-		if (stream == NULL || state.streams[i].top <= stream->known)
+		if (stream == NULL)
+			continue;
+		stream->spoken_ms = now_ms;
+		if (state.streams[i].top <= stream->known)
 			continue;
 		if (stream->known <= stream->have)
 			stream->gap_ms = now_ms;

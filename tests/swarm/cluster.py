@@ -1,13 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Three trackers that answer for each other: how soon an announce is known everywhere, over IPv4, IPv6 and
-multicast; what becomes of a member that is killed, stopped or cut off; what forged and replayed datagrams
-do. TAP; namespaces need root."""
+multicast; what becomes of a member that is killed, stopped or cut off; what strangers' connections, forged
+and replayed datagrams do. TAP; namespaces need root."""
 import os
 import signal
 import socket
 import statistics
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -48,8 +49,23 @@ def one_kind(scratch, name, **options):
         cluster = Cluster(room, scratch.path, **options)
         if options.get("ipv6"):
             run("ip", "-n", room.name("hub"), "addr", "add", "fd00:99::ff/64", "dev", "br0", "nodad")
+        if cluster.anywhere:
+            check("%s_addresses_are_there" % name, until(10, lambda: not any(
+                run("ip", "-n", room.name(cluster.first + member), "-6", "-o", "addr", "show",
+                    "dev", "eth0", "tentative").strip() for member in range(MEMBERS))))
         check("%s_members_meet" % name, cluster.start_all())
+        if cluster.anywhere:
+            check("%s_each_is_of_the_link" % name, all(
+                other.startswith("[fe80:") for member in range(MEMBERS)
+                for other in cluster.names(member)))
+        else:
+            check("%s_each_is_named" % name, all(
+                cluster.names(member) == {cluster.at(other, PORT) for other in range(MEMBERS)
+                                          if other != member} for member in range(MEMBERS)))
         convergence(name, cluster)
+        cluster.kill(1)
+        cluster.start(1)
+        check("%s_who_was_killed_catches_up" % name, cluster.caught_up(1))
         counts = cluster.end()
         check("%s_nothing_was_refused" % name, all(
             count and count["forged"] + count["replayed"] + count["malformed"] == 0
@@ -99,6 +115,78 @@ def missing_members(cluster):
     began = time.monotonic()
     check("who_was_cut_off_knows_all", all_know(8))
     print("# after %.0f ms" % ((time.monotonic() - began) * 1000))
+
+
+class Strangers:
+    """Who can connect to a member and has no key: as many connections as it has places for catch-ups and some
+    more, each of them saying a little now and then, and made anew whenever it ends."""
+
+    COUNT = 12
+    SAYS_EVERY_S = 0.4
+
+    def __init__(self, cluster, member):
+        self.namespace, self.address = cluster.room.name("hub"), (cluster.ip(member), PORT)
+        self.ended = threading.Event()
+        self.made = 0
+        self.thread = threading.Thread(target=self.stay)
+
+    def stay(self):
+        sockets = []
+        with Inside(self.namespace):
+            while not self.ended.wait(0.05):
+                while len(sockets) < self.COUNT:
+                    sockets.append([socket.create_connection(self.address, 2), 0])
+                    sockets[-1][0].setblocking(False)
+                    self.made += 1
+                sockets = [entry for entry in sockets if self.says(entry)]
+        for entry in sockets:
+            entry[0].close()
+
+    def says(self, entry):
+        stranger, said_s = entry
+        try:
+            if time.monotonic() - said_s >= self.SAYS_EVERY_S:
+                stranger.send(b"x")
+                entry[1] = time.monotonic()
+            if stranger.recv(64):
+                return True
+        except BlockingIOError:
+            return True
+        except OSError:
+            pass
+        stranger.close()
+        return False
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        self.thread.join()
+
+
+def is_refused(address):
+    with socket.create_connection(address, 2) as stranger:
+        stranger.recv(64)
+        stranger.send(bytes(48))
+        return stranger.recv(64) == b""
+
+
+def strangers(cluster):
+    """Connections of others keep no member from its catch-up."""
+    with Strangers(cluster, 0) as some, Strangers(cluster, 2) as others:
+        check("strangers_are_there", until(
+            5, lambda: min(some.made, others.made) >= 2 * Strangers.COUNT))
+        cluster.kill(1)
+        cluster.start(1)
+        check("strangers_keep_nobody_from_a_catch_up", cluster.caught_up(1, 5))
+    words = "asked for without the key"
+    before = cluster.text(0).count(words)
+    with Inside(cluster.room.name("hub")):
+        refused = [is_refused((cluster.ip(0), PORT)) for _ in range(40)]
+    check("who_has_no_key_gets_nothing", all(refused))
+    check("little_is_said_of_strangers", 1 <= cluster.text(0).count(words) <= before + 2)
 
 
 def hostile(cluster):
@@ -182,10 +270,12 @@ def main():
         one_kind(scratch, "ipv6", ipv6=True)
         one_kind(scratch, "multicast_ipv4", group="239.192.7.7:6971")
         one_kind(scratch, "multicast_ipv6", group="[ff02::6970]:6971", ipv6=True)
+        one_kind(scratch, "multicast_of_a_link", group="[ff02::6970]:6971", ipv6=True, anywhere=True)
         with Room(MEMBERS, None, label="c") as room:
             cluster = Cluster(room, scratch.path, options=["--interval", "30s"])
             check("members_meet", cluster.start_all())
             missing_members(cluster)
+            strangers(cluster)
             replays, forgeries = hostile(cluster)
             counts = cluster.end()
             print("# of %d replayed datagrams %d were counted, of %d forged %d" % (

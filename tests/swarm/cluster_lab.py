@@ -62,11 +62,12 @@ class Inside:
 class Cluster:
     """The trackers are the room's last three nodes."""
 
-    def __init__(self, room, directory, options=(), ipv6=False, group=None):
+    def __init__(self, room, directory, options=(), ipv6=False, group=None, anywhere=False):
         self.room, self.directory, self.ipv6 = room, directory, ipv6
         self.first = room.nodes_count + 1 - MEMBERS
         self.options = list(options)
         self.group = group
+        self.anywhere = anywhere  # listens on all addresses: is found by one of its link
         self.key = os.path.join(directory, "cluster.key")
         with open(os.open(self.key, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write("0123456789abcdef" * 4 + "\n")
@@ -102,7 +103,7 @@ class Cluster:
                 command += ["--cluster", self.at(other, 6970)]
         else:
             command += ["--cluster-group", self.group, "--cluster-interface", "eth0",
-                        "--cluster-listen", self.at(member, 6970)]
+                        "--cluster-listen", "[::]:6970" if self.anywhere else self.at(member, 6970)]
         with open(self.log(member), "w") as log:
             self.processes[member] = self.room.popen(self.first + member, command, stdout=log, log=log)
 
@@ -110,6 +111,10 @@ class Cluster:
         for member in range(MEMBERS):
             self.start(member)
         return all(self.met(member, MEMBERS - 1) for member in range(MEMBERS))
+
+    def names(self, member):
+        """The others that this one has said to be here."""
+        return set(re.findall(r"cluster: (\S+) is here", self.text(member)))
 
     def met(self, member, count, seconds=10):
         return until(seconds, lambda: self.text(member).count(" is here") >= count)
