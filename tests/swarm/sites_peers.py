@@ -40,7 +40,8 @@ def peers(url, infohash):
     found = set()
     query = urllib.parse.urlencode({
         "info_hash": bytes.fromhex(infohash), "peer_id": "-XX0000-abcdefghijkl", "port": 0, "left": 1,
-        "uploaded": 0, "downloaded": 0, "compact": 1, "numwant": 200})
+        "uploaded": 0, "downloaded": 0, "compact": 1, "numwant": 200},
+        quote_via=urllib.parse.quote)  # a space is no plus
     for _ in range(ASKED):
         with urllib.request.urlopen(url + "?" + query, timeout=5) as reply:
             body, _ = decode(reply.read())
