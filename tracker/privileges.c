@@ -65,11 +65,11 @@ bool privileges_find(const char *text, struct identity *identity, struct failure
 	return true;
 }
 
+/* All of the real, the effective and the saved ids: any of them could be gone back to. */
 static bool is(const struct identity *identity)
 {
 	uid_t users[3];
 	gid_t groups[3];
-	gid_t more[2];
 
 	if (getresuid(&users[0], &users[1], &users[2]) != 0 ||
 		getresgid(&groups[0], &groups[1], &groups[2]) != 0)
@@ -77,8 +77,15 @@ static bool is(const struct identity *identity)
 	for (int i = 0; i < 3; i++)
 		if (users[i] != identity->uid || groups[i] != identity->gid)
 			return false;
-	return getgroups(2, more) == 1 && more[0] == identity->gid && setuid(0) != 0 &&
-	       setgid(0) != 0;
+	return true;
+}
+
+static bool is_for_good(const struct identity *identity)
+{
+	gid_t more[2];
+
+	return is(identity) && getgroups(2, more) == 1 && more[0] == identity->gid &&
+	       setuid(0) != 0 && setgid(0) != 0;
 }
 
 bool privileges_drop(const struct identity *identity, struct failure *failure)
@@ -86,17 +93,17 @@ bool privileges_drop(const struct identity *identity, struct failure *failure)
 	gid_t group = identity->gid;
 
 	if (geteuid() != 0)
-		return geteuid() == identity->uid ||
+		return is(identity) ||
 		       failure_set(failure, ERROR_PERMISSION,
-			       "only root can become another user (%u): start it as root, or "
-			       "without --user",
-			       identity->uid);
+			       "only root can become user %u, group %u, with all of its ids: start "
+			       "it as root, or without --user",
+			       identity->uid, identity->gid);
 	if (setgroups(1, &group) != 0 ||
 		setresgid(identity->gid, identity->gid, identity->gid) != 0 ||
 		setresuid(identity->uid, identity->uid, identity->uid) != 0)
 		return failure_errno(failure, ERROR_PERMISSION, "cannot become user %u, group %u",
 			identity->uid, identity->gid);
-	if (!is(identity))
+	if (!is_for_good(identity))
 		return failure_set(failure, ERROR_PERMISSION,
 			"this is not user %u, group %u after becoming it", identity->uid,
 			identity->gid);

@@ -19,7 +19,8 @@ struct identity {
 MUST_USE bool privileges_find(const char *text, struct identity *identity, struct failure *failure);
 
 /* Supplementary groups, group and user, for good: verified by asking the kernel, and by failing to
- * go back. On failure the process may be half-way: end it. */
+ * go back. Who is not root must be that user and group already, by the real, effective and saved
+ * ids, and keeps its supplementary groups. On failure the process may be half-way: end it. */
 MUST_USE bool privileges_drop(const struct identity *identity, struct failure *failure);
 
 /* No program that this process may ever start gains anything by set-user-id bits. */

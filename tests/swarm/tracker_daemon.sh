@@ -195,6 +195,11 @@ check a_group_can_be_named ends 1 'no group' "$BIN" tracker --listen 127.0.0.1:7
 check root_is_nobody_to_become ends 2 'drops nothing' "$BIN" tracker --listen 127.0.0.1:7010 --user 0:0
 check only_root_becomes_another ends 1 'only root' setpriv --reuid "$nobody" --regid "$group" --clear-groups \
 	"$BIN" tracker --listen 127.0.0.1:7010 --user daemon
+# Any of its ids could be gone back to.
+check a_real_id_of_root_is_told ends 1 'only root' setpriv --ruid 0 --euid "$nobody" --regid "$group" --clear-groups \
+	"$BIN" tracker --listen 127.0.0.1:7010 --user nobody
+check a_group_of_root_is_told ends 1 'only root' setpriv --reuid "$nobody" --regid 0 --clear-groups \
+	"$BIN" tracker --listen 127.0.0.1:7010 --user nobody
 check it_does_not_go_on_as_root ends 1 'cannot become' setpriv --bounding-set -setuid,-setgid --inh-caps -setuid,-setgid \
 	"$BIN" tracker --listen 127.0.0.1:7010 --user nobody
 
