@@ -70,7 +70,7 @@ class Servers:
     def command(self, name, peers):
         if name == "swarmboot":
             return [self.binary, "tracker", "--listen", "%s:%d" % (HOST, PORT), "--interval", "30m",
-                    "--peers-max", str(peers + 1000)]
+                    "--peers-max", str(peers + 1000), "--share-per-address", "100"]
         if name == "opentracker":
             return ["opentracker", "-i", HOST, "-p", str(PORT), "-P", str(PORT), "-u", "nobody",
                     "-d", self.scratch.path, "-w", "whitelist"]

@@ -73,7 +73,7 @@ static bool listen_udp(struct server *server, struct failure *failure)
 static void place(struct server *server, const uint8_t ip[static 16], const char *rack)
 {
 	if (!tracker_place_address(server->tracker, ip, server->settings.site, rack))
-		log_debug("the tracker has no room for one more address");
+		log_debug("the tracker has no room for the name of one more rack");
 }
 
 static bool place_all(struct server *server, struct failure *failure)

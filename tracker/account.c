@@ -63,11 +63,13 @@ void tracker_refused(struct tracker *tracker, enum tracker_refusal cause, const 
 }
 
 /* The core says why in words for the client. */
-static enum tracker_refusal cause_of(
-	struct tracker *tracker, const struct announce *announce, uint64_t now_ms)
+static enum tracker_refusal cause_of(struct tracker *tracker, const struct announce *announce,
+	const struct announce_reply *reply, uint64_t now_ms)
 {
 	struct scrape_entry entry;
 
+	if (strcmp(reply->failure, TRACKER_REFUSED_SHARE_TEXT) == 0)
+		return TRACKER_REFUSED_SHARE;
 	if (!tracker_core_scrape(tracker->core, now_ms, announce->infohash, &entry))
 		return TRACKER_REFUSED_NOT_SERVED;
 	return tracker_core_peers_count(tracker->core) >= tracker->peers_max
@@ -81,8 +83,9 @@ void tracker_count_announce(struct tracker *tracker, const struct announce *anno
 	struct tracker_statistics *statistics = &tracker->statistics;
 
 	if (reply->failure[0] != '\0') {
-		tracker_refused(tracker, cause_of(tracker, announce, tracker_now_us() / 1000),
-			reply->failure, ip, announce->infohash);
+		tracker_refused(tracker,
+			cause_of(tracker, announce, reply, tracker_now_us() / 1000), reply->failure,
+			ip, announce->infohash);
 		return;
 	}
 	(*announces)++;

@@ -11,6 +11,16 @@
 #define CHANGES_MIN	 64
 #define CHANGES_MAX	 65536
 #define COUNT_LIMIT	 (UINT64_C(1) << 31)
+#define SHARES_SPARE	 1024
+#define SHARE_PERCENT	 25
+
+static uint32_t share_max(const struct tracker_core_settings *settings, uint64_t all, uint64_t min)
+{
+	uint64_t percent = settings->share_percent > 0 ? settings->share_percent : SHARE_PERCENT;
+
+	/* Tombstones count, too, and are beyond all. */
+	return percent == 100 ? UINT32_MAX : (uint32_t)u64_max(all * percent / 100, min);
+}
 
 /* How many of everything. False when there would be too many to number. */
 static bool measure(struct tracker_core *core)
@@ -40,8 +50,14 @@ static bool measure(struct tracker_core *core)
 	if (settings->replicated)
 		core->changes_max = (uint32_t)u64_min(
 			u64_max(settings->peers_max / 8, CHANGES_MIN), CHANGES_MAX);
+	core->ports_count = (uint32_t)items + SHARES_SPARE;
+	core->shares_count = (uint32_t)(items / 8) + SHARES_SPARE;
+	core->share_peers_max = share_max(settings, settings->peers_max, TRACKER_SHARE_PEERS_MIN);
+	core->share_swarms_max =
+		share_max(settings, settings->swarms_max, TRACKER_SHARE_SWARMS_MIN);
 	core->places.entries_max = (uint32_t)places + 1;
 	core->places.addresses.used_max = settings->addresses_max;
+	core->places.addresses.oldest_goes = true;
 	core->places.subnets.used_max = settings->subnets_max;
 	return settings->addresses_max < COUNT_LIMIT / 2 && settings->subnets_max < COUNT_LIMIT / 2;
 }
@@ -83,6 +99,8 @@ static uint64_t arrange_all(struct tracker_core *core, uint8_t *base)
 		core->chunks_at[level] =
 			arrange(&all, core->chunks_max, sizeof(*core->chunks_at[level]));
 	core->index = arrange(&all, core->index_count, sizeof(*core->index));
+	core->ports = arrange(&all, core->ports_count, sizeof(*core->ports));
+	core->shares = arrange(&all, core->shares_count, sizeof(*core->shares));
 	core->changes = arrange(&all, core->changes_max, sizeof(*core->changes));
 	core->places.entries =
 		arrange(&all, core->places.entries_max, sizeof(*core->places.entries));
@@ -111,7 +129,8 @@ struct tracker_core *tracker_core_create(
 	struct tracker_core *core = memory;
 
 	if (bytes == 0 || bytes > memory_bytes || settings->swarms_max == 0 ||
-		settings->peers_max == 0 || settings->interval_s == 0)
+		settings->peers_max == 0 || settings->interval_s == 0 ||
+		settings->share_percent > 100)
 		return NULL;
 	*core = (struct tracker_core){.settings = *settings,
 		.swarm_free = NONE,
@@ -136,6 +155,8 @@ struct tracker_core *tracker_core_create(
 		memset(core->chunks_at[level], 0xff,
 			core->chunks_max * sizeof(*core->chunks_at[level]));
 	memset(core->index, 0, core->index_count * sizeof(*core->index));
+	memset(core->ports, 0, core->ports_count * sizeof(*core->ports));
+	memset(core->shares, 0, core->shares_count * sizeof(*core->shares));
 	core->lists_fresh = settings->swarms_max * LISTS_PER_SWARM;
 	return core;
 }
@@ -183,15 +204,31 @@ static void idle_link(struct tracker_core *core, uint32_t index)
 	swarm->idle = true;
 }
 
-void book_swarm_changed(struct tracker_core *core, uint32_t index)
+/* An empty swarm counts in no share: its place goes to who needs it. */
+static void share_changed(
+	struct tracker_core *core, struct swarm_entry *swarm, const struct peer_address *by)
 {
-	const struct swarm_entry *swarm = &core->swarms[index];
+	bool counts = swarm->peers_count > 0 && !swarm->pinned;
+
+	if (swarm->opener != NONE && !counts) {
+		core->shares[swarm->opener].swarms_count--;
+		swarm->opener = NONE;
+	} else if (swarm->opener == NONE && counts && by != NULL) {
+		swarm->opener = share_of(core, by->ip);
+		core->shares[swarm->opener].swarms_count++;
+	}
+}
+
+void book_swarm_changed(struct tracker_core *core, uint32_t index, const struct peer_address *by)
+{
+	struct swarm_entry *swarm = &core->swarms[index];
 	bool idle = swarm->peers_count == 0 && !swarm->pinned;
 
 	if (idle && !swarm->idle)
 		idle_link(core, index);
 	else if (!idle && swarm->idle)
 		idle_unlink(core, index);
+	share_changed(core, swarm, by);
 }
 
 /* Without peers. */
@@ -217,7 +254,7 @@ static void swarm_init(struct tracker_core *core, uint32_t index, const uint8_t 
 	uint32_t *bucket = infohash_bucket(core, infohash);
 
 	*swarm = (struct swarm_entry){
-		.used = true, .next = *bucket, .changes_begin = core->changes_end};
+		.used = true, .next = *bucket, .changes_begin = core->changes_end, .opener = NONE};
 	memcpy(swarm->infohash, infohash, SHA1_BYTES);
 	*bucket = index;
 	for (uint32_t category = 0; category < CATEGORIES; category++)
@@ -228,7 +265,7 @@ static void swarm_init(struct tracker_core *core, uint32_t index, const uint8_t 
 					.category = (uint8_t)category,
 					.level = (uint8_t)level};
 	core->swarms_count++;
-	book_swarm_changed(core, index);
+	book_swarm_changed(core, index, NULL);
 }
 
 uint32_t book_swarm_find_or_add(struct tracker_core *core, const uint8_t *infohash)
@@ -253,14 +290,31 @@ uint32_t book_swarm_find_or_add(struct tracker_core *core, const uint8_t *infoha
 	return index;
 }
 
+/* Of those that are not pinned. */
+static uint32_t smallest(const struct tracker_core *core)
+{
+	uint32_t found = NONE;
+
+	for (uint32_t i = 0; i < core->swarms_fresh; i++)
+		if (core->swarms[i].used && !core->swarms[i].pinned &&
+			(found == NONE ||
+				core->swarms[i].peers_count < core->swarms[found].peers_count))
+			found = i;
+	return found;
+}
+
 bool tracker_core_allow(struct tracker_core *core, const uint8_t infohash[SHA1_BYTES])
 {
 	uint32_t index = book_swarm_find_or_add(core, infohash);
 
+	if (index == NONE && smallest(core) != NONE) {
+		book_swarm_drop(core, smallest(core), false);
+		index = book_swarm_find_or_add(core, infohash);
+	}
 	if (index == NONE)
 		return false;
 	core->swarms[index].pinned = true;
-	book_swarm_changed(core, index);
+	book_swarm_changed(core, index, NULL);
 	return true;
 }
 
@@ -271,7 +325,7 @@ void tracker_core_disallow(struct tracker_core *core, const uint8_t infohash[SHA
 	if (index == NONE)
 		return;
 	core->swarms[index].pinned = false;
-	book_swarm_changed(core, index);
+	book_swarm_changed(core, index, NULL);
 	if (!core->settings.allow_only)
 		return;
 	book_swarm_drop(core, index, false);

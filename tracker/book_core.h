@@ -85,11 +85,18 @@ struct swarm_entry {
 	uint64_t changes_begin;	  /* changes before that are of a swarm that made place */
 	uint64_t left_most_bytes; /* that anybody said to be left */
 	uint32_t next;		  /* in its bucket; free swarms: the next free one */
+	uint32_t opener;	  /* the share that it counts in; NONE: in nobody's */
 	uint32_t idle_older;	  /* of those without peers that are not pinned */
 	uint32_t idle_newer;
 	bool used;
 	bool pinned;
 	bool idle;
+};
+
+/* What one address has, with the few others that the keyed hash puts beside it. */
+struct share {
+	uint32_t peers_count; /* with tombstones */
+	uint32_t swarms_count;
 };
 
 /* A local announce, to be told: the peer is looked up when it is. One that stopped is told even if
@@ -137,6 +144,18 @@ struct tracker_core {
 	uint32_t peers_count; /* without tombstones */
 	uint32_t stopped_count;
 	uint32_t stopped_max;
+	/* The most peers there were since then, and for as long before as the peers of that time
+	 * may be silent: nobody was told a longer interval than belongs to them. */
+	uint32_t peers_most;
+	uint32_t peers_most_before;
+	uint64_t peers_most_since_ms;
+
+	uint16_t *ports; /* how many there are of an IP in a swarm, by a keyed hash of both */
+	uint32_t ports_count;
+	struct share *shares; /* by address */
+	uint32_t shares_count;
+	uint32_t share_peers_max;
+	uint32_t share_swarms_max;
 
 	struct change *changes; /* a ring */
 	uint32_t changes_max;
@@ -206,6 +225,11 @@ static inline uint32_t age_ms(uint64_t now_ms, uint32_t announced_ms)
 	return (uint32_t)now_ms - announced_ms;
 }
 
+static inline uint32_t share_of(const struct tracker_core *core, const uint8_t ip[static 16])
+{
+	return keyed_hash_below(keyed_hash_owner(core->hash_key, ip), core->shares_count);
+}
+
 /* The site of a place; PLACE_NOWHERE: not known. */
 static inline uint16_t site_of(const struct tracker_core *core, uint16_t place)
 {
@@ -219,8 +243,8 @@ uint32_t book_swarm_find(const struct tracker_core *core, const uint8_t *infohas
 /* NONE when there is no room: the swarm that has been empty for longest makes place, pinned ones do
  * not. */
 uint32_t book_swarm_find_or_add(struct tracker_core *core, const uint8_t *infohash);
-/* To be called when peers_count or pinned have changed. */
-void book_swarm_changed(struct tracker_core *core, uint32_t swarm);
+/* To be called when peers_count or pinned have changed; `by`: who came, or NULL. */
+void book_swarm_changed(struct tracker_core *core, uint32_t swarm, const struct peer_address *by);
 
 /* ---- lists_core.c ---- */
 
@@ -260,6 +284,9 @@ void book_peer_address(
 /* The slot of a peer (or of its tombstone), or NONE. Slots move when peers are removed. */
 uint32_t book_peer_find(
 	const struct tracker_core *core, uint32_t swarm, const struct peer_address *address);
+/* No more ports of this IP are for this swarm. */
+bool book_ports_full(
+	const struct tracker_core *core, uint32_t swarm, const struct peer_address *address);
 /* Adds what is not there. NONE when there is no room. */
 uint32_t book_peer_add(struct tracker_core *core, uint32_t swarm,
 	const struct peer_address *address, uint32_t kind, uint16_t place, uint32_t announced_ms);
@@ -271,6 +298,9 @@ void book_peer_remove(struct tracker_core *core, uint32_t slot);
 void book_swarm_drop(struct tracker_core *core, uint32_t swarm, bool stopped_only);
 /* Of an entry of the index that is not empty. */
 uint32_t book_index_slot(const struct tracker_core *core, uint32_t entry);
+/* What is told with so many peers. */
+uint32_t book_interval_s(const struct tracker_core *core, uint32_t peers_count);
+/* For how long a peer may be silent. */
 uint32_t book_silent_ms(const struct tracker_core *core);
 
 /* ---- draw_core.c ---- */

@@ -129,8 +129,10 @@ enum catchup_result catchup_sink_frame(
 	size_t payload_bytes = bytes_count - SYNC_FRAME_HEADER_BYTES - SYNC_MAC_BYTES;
 	switch (frame.type) {
 	case SYNC_FRAME_BEGIN:
-		return sync_state_parse(&sink->includes, payload, payload_bytes) ? CATCHUP_MORE
-										 : CATCHUP_WRONG;
+		if (!sync_state_parse(&sink->includes, payload, payload_bytes))
+			return CATCHUP_WRONG;
+		cluster_core_catching_up(sink->cluster, &sink->includes);
+		return CATCHUP_MORE;
 	case SYNC_FRAME_RECORDS:
 		return apply(sink, now_ms, frame.clock_ms, payload, payload_bytes) ? CATCHUP_MORE
 										   : CATCHUP_WRONG;

@@ -207,6 +207,11 @@ uint64_t cluster_core_boot_id(const struct cluster_core *core)
 	return core->settings.boot_id;
 }
 
+void cluster_core_catching_up(struct cluster_core *core, const struct sync_state *includes)
+{
+	tracker_core_others_have(core->book, includes->peers_count);
+}
+
 void cluster_core_caught_up(
 	struct cluster_core *core, uint64_t now_ms, const struct sync_state *includes)
 {

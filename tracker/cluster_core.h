@@ -59,6 +59,8 @@ void cluster_core_tick(struct cluster_core *core, uint64_t now_ms);
  * that went. `address` is where the member's datagrams come from. */
 MUST_USE bool cluster_core_wants_catch_up(struct cluster_core *core, uint64_t now_ms,
 	struct peer_address *address, uint64_t *boot_id);
+/* What a catch-up begins with. */
+void cluster_core_catching_up(struct cluster_core *core, const struct sync_state *includes);
 void cluster_core_caught_up(
 	struct cluster_core *core, uint64_t now_ms, const struct sync_state *includes);
 void cluster_core_not_caught_up(struct cluster_core *core, uint64_t now_ms, uint64_t boot_id);

@@ -365,6 +365,7 @@ static bool start_tracker(struct daemon *daemon, struct failure *failure)
 	struct tracker_settings settings = {.interval_s = (uint32_t)options->interval_s,
 		.peers_max = (uint32_t)options->peers_max,
 		.swarms_max = (uint32_t)options->swarms_max,
+		.share_percent = (uint32_t)options->share_per_address,
 		.allow_only = options->allow_path != NULL,
 		.replicated = cluster_options_given(&options->cluster),
 		.requests_per_s_max = (uint32_t)options->requests_max,

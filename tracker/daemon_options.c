@@ -11,6 +11,7 @@
 #define LISTEN_DEFAULT	   ":6969"
 #define INTERVAL_S_DEFAULT 5
 #define PEERS_MAX_DEFAULT  65536
+#define SHARE_DEFAULT	   25
 
 struct entry {
 	struct option_description option; /* its value is filled in for each use */
@@ -85,6 +86,12 @@ static const struct entry entries[] = {
 		AT(swarms_max),
 		.max = 1000000,
 		.range = "0 to 1000000"},
+	{.option = {"share-per-address", OPTION_COUNT, NULL, "PERCENT",
+		 "of both, what one address may take; of IPv6, a /64 (default 25)"},
+		AT(share_per_address),
+		.min = 1,
+		.max = 100,
+		.range = "1 to 100"},
 	{.option = {"requests-max", OPTION_COUNT, NULL, "N",
 		 "announces and scrapes a second of one address (default 1000)"},
 		AT(requests_max),
@@ -217,6 +224,7 @@ enum parse_result daemon_options_read(
 
 	*options = (struct daemon_options){.interval_s = INTERVAL_S_DEFAULT,
 		.peers_max = PEERS_MAX_DEFAULT,
+		.share_per_address = SHARE_DEFAULT,
 		.cluster.ttl = CLUSTER_TTL_DEFAULT,
 		.log_level = "info",
 		.log_format = "text"};

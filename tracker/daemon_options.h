@@ -14,8 +14,9 @@ struct daemon_options {
 	const char *status_listen; /* "none": nowhere; NULL: the default, if it is free */
 	uint64_t interval_s;
 	uint64_t peers_max;
-	uint64_t swarms_max;   /* 0: as many as fit the list of infohashes, 1,024 at least */
-	uint64_t requests_max; /* these as in struct tracker_settings; 0: the default */
+	uint64_t swarms_max;	    /* 0: as many as fit the list of infohashes, 1,024 at least */
+	uint64_t share_per_address; /* percent */
+	uint64_t requests_max;	    /* these as in struct tracker_settings; 0: the default */
 	uint64_t connections_max;
 	uint64_t connections_per_address;
 	const char *allow_path;

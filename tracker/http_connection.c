@@ -21,15 +21,20 @@ static uint32_t number_of(const struct connection *connection)
 
 static uint32_t *bucket_of(struct tracker_http *http, const uint8_t ip[static 16])
 {
-	return &http->by_address[siphash(http->tracker->secret, ip, 16) & (http->buckets - 1)];
+	return &http->by_address[siphash(http->tracker->secret, ip, peer_ip_owner_bytes(ip)) &
+				 (http->buckets - 1)];
 }
 
 uint32_t http_connections_from(struct tracker_http *http, const uint8_t ip[static 16])
 {
+	size_t bytes = peer_ip_owner_bytes(ip);
 	uint32_t count = 0;
 
-	for (uint32_t at = *bucket_of(http, ip); at != NONE; at = http->connections[at].next)
-		count += memcmp(http->connections[at].ip, ip, 16) == 0;
+	for (uint32_t at = *bucket_of(http, ip); at != NONE; at = http->connections[at].next) {
+		const uint8_t *other = http->connections[at].ip;
+
+		count += peer_ip_owner_bytes(other) == bytes && memcmp(other, ip, bytes) == 0;
+	}
 	return count;
 }
 

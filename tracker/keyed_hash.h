@@ -4,7 +4,7 @@
 #ifndef TRACKER_KEYED_HASH_H
 #define TRACKER_KEYED_HASH_H
 
-#include "lib/bytes.h"
+#include "wire/peer_address.h"
 
 /* One more word; the first `hash` is the key. */
 static inline uint64_t keyed_hash(uint64_t hash, uint64_t value)
@@ -13,6 +13,13 @@ static inline uint64_t keyed_hash(uint64_t hash, uint64_t value)
 	hash ^= hash >> 29;
 	hash *= UINT64_C(0xbf58476d1ce4e5b9);
 	return hash ^ hash >> 32;
+}
+
+/* Whose this IP is. */
+static inline uint64_t keyed_hash_owner(uint64_t hash, const uint8_t ip[static 16])
+{
+	hash = keyed_hash(hash, be64_read(ip));
+	return peer_ip_owner_bytes(ip) == 16 ? keyed_hash(hash, be64_read(ip + 8)) : hash;
 }
 
 /* In [0, bound), from the upper half. */

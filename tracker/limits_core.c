@@ -48,7 +48,7 @@ static struct limits_entry *set_of(const struct limits *limits, uint64_t address
 
 uint64_t limits_look(const struct limits *limits, const uint8_t ip[static 16])
 {
-	uint64_t address = keyed_hash(keyed_hash(limits->key, be64_read(ip)), be64_read(ip + 8));
+	uint64_t address = keyed_hash_owner(limits->key, ip);
 
 	__builtin_prefetch(set_of(limits, address), 1);
 	return address;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How much one address may ask for: a rate with a burst of two seconds' worth, in a table of fixed
- * size. Pure; memory is given, time is an argument in microseconds that must not go backwards.
+ * size. Pure; memory is given, time is an argument in microseconds that must not go backwards. The
+ * addresses of an IPv6 /64 are one.
  *
  * An address hashes (keyed) to a set of four entries. When more than four busy ones meet there, the
  * least busy is forgotten and may begin anew: under a flood from many addresses the limit becomes

@@ -173,6 +173,42 @@ static void count(struct tracker_core *core, uint32_t swarm, uint32_t category, 
 	core->swarms[swarm].counts[category] += change;
 	core->swarms[swarm].peers_count += stopped ? 0 : change;
 	*(stopped ? &core->stopped_count : &core->peers_count) += change;
+	core->peers_most = (uint32_t)u64_max(core->peers_most, core->peers_count);
+}
+
+/* What an address has. */
+
+static bool is_loopback(const uint8_t ip[static 16])
+{
+	if (peer_ip_owner_bytes(ip) == 16)
+		return ip[12] == 127;
+	return be64_read(ip) == 0 && be64_read(ip + 8) == 1;
+}
+
+static uint16_t *ports_of(
+	const struct tracker_core *core, uint32_t swarm, const struct peer_address *address)
+{
+	uint64_t hash = keyed_hash(core->hash_key, be64_read(address->ip));
+
+	hash = keyed_hash(keyed_hash(hash, be64_read(address->ip + 8)), swarm);
+	return &core->ports[keyed_hash_below(hash, core->ports_count)];
+}
+
+bool book_ports_full(
+	const struct tracker_core *core, uint32_t swarm, const struct peer_address *address)
+{
+	return core->settings.share_percent < 100 && !is_loopback(address->ip) &&
+	       *ports_of(core, swarm, address) >= TRACKER_PORTS_MAX;
+}
+
+static void count_address(struct tracker_core *core, uint32_t swarm,
+	const struct peer_address *address, uint32_t change)
+{
+	uint16_t *ports = ports_of(core, swarm, address);
+
+	core->shares[share_of(core, address->ip)].peers_count += change;
+	if (!is_loopback(address->ip))
+		*ports = (uint16_t)(*ports + change);
 }
 
 /* The last one of its list takes the slot that becomes free. */
@@ -197,10 +233,13 @@ static void leave_list(struct tracker_core *core, uint32_t slot)
 void book_peer_remove(struct tracker_core *core, uint32_t slot)
 {
 	uint32_t swarm = chunk_of(core, slot)->swarm;
+	struct peer_address address;
 
+	book_peer_address(core, slot, &address);
+	count_address(core, swarm, &address, UINT32_MAX);
 	index_remove(core, slot);
 	leave_list(core, slot);
-	book_swarm_changed(core, swarm);
+	book_swarm_changed(core, swarm, NULL);
 }
 
 /* For a peer of that kind. Of tombstones one of the same swarm may go, the oldest or nearly so. */
@@ -239,7 +278,8 @@ uint32_t book_peer_add(struct tracker_core *core, uint32_t swarm,
 		leave_list(core, slot);
 		return NONE;
 	}
-	book_swarm_changed(core, swarm);
+	count_address(core, swarm, address, 1);
+	book_swarm_changed(core, swarm, address);
 	return slot;
 }
 
@@ -266,7 +306,7 @@ uint32_t book_peer_renew(struct tracker_core *core, uint32_t slot, uint32_t kind
 
 	index_repoint(core, slot, moved);
 	leave_list(core, slot);
-	book_swarm_changed(core, swarm);
+	book_swarm_changed(core, swarm, &address);
 	return same_list ? slot : moved;
 }
 
@@ -303,9 +343,34 @@ void book_swarm_drop(struct tracker_core *core, uint32_t swarm, bool stopped_onl
 	}
 }
 
+uint32_t book_interval_s(const struct tracker_core *core, uint32_t peers_count)
+{
+	uint64_t by_load = peers_count / TRACKER_PEERS_PER_INTERVAL_S;
+
+	return (uint32_t)u64_max(
+		core->settings.interval_s, u64_min(by_load, TRACKER_INTERVAL_S_MAX));
+}
+
 uint32_t book_silent_ms(const struct tracker_core *core)
 {
-	return (2 * tracker_core_interval_s(core) + TRACKER_EXPIRY_SLACK_S) * 1000;
+	uint32_t most = (uint32_t)u64_max(core->peers_most, core->peers_most_before);
+
+	return (2 * book_interval_s(core, most) + TRACKER_EXPIRY_SLACK_S) * 1000;
+}
+
+void tracker_core_others_have(struct tracker_core *core, uint32_t peers_count)
+{
+	core->peers_most = (uint32_t)u64_max(core->peers_most, peers_count);
+}
+
+/* Who was told something before peers_most_since_ms has announced again, or is too silent. */
+static void forget_most(struct tracker_core *core, uint64_t now_ms)
+{
+	if (now_ms - core->peers_most_since_ms <= book_silent_ms(core))
+		return;
+	core->peers_most_before = core->peers_most;
+	core->peers_most = core->peers_count;
+	core->peers_most_since_ms = now_ms;
 }
 
 static void chunk_expire(
@@ -328,12 +393,13 @@ static void chunk_expire(
 
 void tracker_core_expire(struct tracker_core *core, uint64_t now_ms)
 {
-	uint32_t silent_ms = book_silent_ms(core);
-
 	if (core->swept && now_ms - core->swept_ms < TRACKER_SWEEP_MS)
 		return;
 	core->swept = true;
 	core->swept_ms = now_ms;
+	forget_most(core, now_ms);
+	uint32_t silent_ms = book_silent_ms(core);
+
 	/* A chunk's head says whether any of its peers can have been silent for that long. */
 	for (uint32_t i = 0; i < core->chunks_fresh; i++)
 		if (core->chunks[i].lists[LEVEL_RACK] != NONE &&

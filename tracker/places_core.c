@@ -184,20 +184,90 @@ static void mask(uint8_t masked[static 16], const uint8_t ip[static 16], uint32_
 			(uint8_t)(ip[prefix_bits / 8] & (0xff00U >> prefix_bits % 8));
 }
 
-/* Where it is, or the unused slot where it would be. */
-static struct placement *placement_at(const struct places *places,
-	const struct placements *placements, const uint8_t masked[16], uint32_t prefix_bits)
+/* Where it is looked for first. */
+static uint32_t placement_home(const struct places *places, const struct placements *placements,
+	const uint8_t masked[16], uint32_t prefix_bits)
 {
 	uint64_t hash = keyed_hash(places->hash_key + prefix_bits, be64_read(masked));
 
 	hash = keyed_hash(hash, be64_read(masked + 8));
-	uint32_t at = keyed_hash_below(hash, placements->slots_count);
+	return keyed_hash_below(hash, placements->slots_count);
+}
+
+static uint32_t slot_behind(const struct placements *placements, uint32_t at)
+{
+	return at + 1 == placements->slots_count ? 0 : at + 1;
+}
+
+/* Where it is, or the unused slot where it would be. */
+static struct placement *placement_at(const struct places *places,
+	const struct placements *placements, const uint8_t masked[16], uint32_t prefix_bits)
+{
+	uint32_t at = placement_home(places, placements, masked, prefix_bits);
 
 	while (placements->slots[at].used &&
 		(placements->slots[at].prefix_bits != prefix_bits ||
 			memcmp(placements->slots[at].ip, masked, 16) != 0))
-		at = at + 1 == placements->slots_count ? 0 : at + 1;
+		at = slot_behind(placements, at);
 	return &placements->slots[at];
+}
+
+/* What lies behind it moves up, unless it would then lie before its home. */
+static void placement_remove(
+	struct places *places, struct placements *placements, struct placement *slot)
+{
+	uint32_t count = placements->slots_count;
+	uint32_t hole = (uint32_t)(slot - placements->slots);
+
+	if (placements == &places->subnets)
+		places->lengths_used[slot->prefix_bits]--;
+	places_release(places, slot->place);
+	placements->used_count--;
+	for (uint32_t at = slot_behind(placements, hole); placements->slots[at].used;
+		at = slot_behind(placements, at)) {
+		const struct placement *moved = &placements->slots[at];
+		uint32_t home = placement_home(places, placements, moved->ip, moved->prefix_bits);
+
+		if ((at + count - home) % count < (at + count - hole) % count)
+			continue;
+		placements->slots[hole] = *moved;
+		hole = at;
+	}
+	placements->slots[hole] = (struct placement){0};
+}
+
+static struct placement *placement_oldest(const struct placements *placements)
+{
+	struct placement *oldest = NULL;
+
+	for (uint32_t i = 0; i < placements->slots_count; i++) {
+		struct placement *slot = &placements->slots[i];
+
+		if (slot->used &&
+			(oldest == NULL || placements->asked_count - slot->asked_at >
+						   placements->asked_count - oldest->asked_at))
+			oldest = slot;
+	}
+	return oldest;
+}
+
+/* A slot for one that has none; NULL: there is no room. */
+static struct placement *placement_add(struct places *places, struct placements *placements,
+	const uint8_t masked[16], uint32_t prefix_bits)
+{
+	if (placements->used_count == placements->used_max) {
+		if (!placements->oldest_goes)
+			return NULL;
+		placement_remove(places, placements, placement_oldest(placements));
+	}
+	struct placement *slot = placement_at(places, placements, masked, prefix_bits);
+
+	*slot = (struct placement){.prefix_bits = (uint8_t)prefix_bits, .used = true};
+	memcpy(slot->ip, masked, sizeof(slot->ip));
+	placements->used_count++;
+	if (placements == &places->subnets)
+		places->lengths_used[prefix_bits]++;
+	return slot;
 }
 
 bool places_put(struct places *places, struct placements *placements, const uint8_t ip[16],
@@ -214,19 +284,20 @@ bool places_put(struct places *places, struct placements *placements, const uint
 	mask(masked, ip, prefix_bits);
 	struct placement *slot = placement_at(places, placements, masked, prefix_bits);
 
-	if (!slot->used) {
-		if (placements->used_count == placements->used_max) {
-			places_release(places, place);
-			return false;
-		}
-		placements->used_count++;
-		*slot = (struct placement){.prefix_bits = (uint8_t)prefix_bits, .used = true};
-		memcpy(slot->ip, masked, sizeof(slot->ip));
-		if (placements == &places->subnets)
-			places->lengths_used[prefix_bits]++;
+	if (place == PLACE_NOWHERE) {
+		if (slot->used)
+			placement_remove(places, placements, slot);
+		return true;
+	}
+	if (!slot->used)
+		slot = placement_add(places, placements, masked, prefix_bits);
+	if (slot == NULL) {
+		places_release(places, place);
+		return false;
 	}
 	places_release(places, slot->place);
 	slot->place = place;
+	slot->asked_at = ++placements->asked_count;
 	return true;
 }
 
@@ -241,13 +312,17 @@ void places_forget(struct places *places, struct placements *placements)
 		memset(places->lengths_used, 0, sizeof(places->lengths_used));
 }
 
-static uint16_t find_placement(const struct places *places, const struct placements *placements,
+static uint16_t find_placement(const struct places *places, struct placements *placements,
 	const uint8_t ip[16], uint32_t prefix_bits)
 {
 	uint8_t masked[16];
 
 	mask(masked, ip, prefix_bits);
-	return placement_at(places, placements, masked, prefix_bits)->place;
+	struct placement *slot = placement_at(places, placements, masked, prefix_bits);
+
+	if (slot->used)
+		slot->asked_at = ++placements->asked_count;
+	return slot->place;
 }
 
 uint16_t places_find(

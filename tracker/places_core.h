@@ -28,9 +28,11 @@ struct place {
 /* An address or a subnet that is known to stand somewhere. */
 struct placement {
 	uint8_t ip[16];
-	uint16_t place; /* held */
+	uint16_t place; /* held; never nowhere when used */
 	uint8_t prefix_bits;
 	bool used;
+	uint32_t asked_at; /* by placements.asked_count; that wraps: what is idle for weeks may look
+			      young */
 };
 
 struct placements {
@@ -38,6 +40,8 @@ struct placements {
 	uint32_t slots_count;
 	uint32_t used_count;
 	uint32_t used_max;
+	uint32_t asked_count; /* how often one was put or found */
+	bool oldest_goes;     /* when all are used, for one more: who was not asked for longest */
 };
 
 #define PREFIX_LENGTHS 129
@@ -66,8 +70,8 @@ uint16_t places_take(struct places *places, const char *site, const char *rack, 
 void places_hold(struct places *places, uint16_t place);
 void places_release(struct places *places, uint16_t place);
 
-/* False when there is no room. Names "" and "": nothing is known of it any more. prefix_bits counts
- * from the start of the 16 bytes. */
+/* False when there is no room. Names "" and "": nothing is known of it any more, and its slot is
+ * free. prefix_bits counts from the start of the 16 bytes. */
 MUST_USE bool places_put(struct places *places, struct placements *placements, const uint8_t ip[16],
 	uint32_t prefix_bits, const char *site, const char *rack);
 void places_forget(struct places *places, struct placements *placements);

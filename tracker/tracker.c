@@ -128,6 +128,7 @@ static bool core_create(struct tracker *tracker, const struct tracker_settings *
 			settings->interval_s ? settings->interval_s : TRACKER_INTERVAL_S_DEFAULT,
 		.addresses_max = ADDRESSES_MAX,
 		.subnets_max = SUBNETS_MAX,
+		.share_percent = settings->share_percent,
 		.allow_only = settings->allow_only,
 		.replicated = settings->replicated};
 	size_t core_bytes = tracker_core_bytes(&core);

@@ -23,8 +23,9 @@ struct tracker_settings {
 	uint32_t swarms_max; /* 0: 1,024 */
 	bool allow_only;     /* serve only infohashes given to tracker_allow */
 	bool replicated;     /* other trackers are told of changes */
+	uint32_t share_percent; /* of peers and swarms, for one address. 0: 25 */
 	/* Announces and scrapes that one address may ask for in a second, with bursts of twice as
-	 * many. 0: 1,000; TRACKER_NO_LIMIT: any number. */
+	 * many. 0: 1,000; TRACKER_NO_LIMIT: any number. An address of IPv6 is a /64 here. */
 	uint32_t requests_per_s_max;
 	/* HTTP connections of listeners of its own: open at a time, and of one address. 0: 4,096
 	 * and 512. With all taken, the one that waits longest makes place. */
@@ -67,8 +68,8 @@ void tracker_disallow(struct tracker *tracker, const uint8_t infohash[SHA1_BYTES
 
 /* Where peers stand, as the operator says: an address as the server knows it from a plan is
  * believed more than what its announces say, a subnet less. IPv4 as ::ffff:a.b.c.d, prefix_bits
- * then at most 32; at most 16,384 addresses and 1,024 subnets. Names "" and "" take back what was
- * said. False when there is no room. */
+ * then at most 32; at most 16,384 addresses, of which the one that has announced least lately makes
+ * room, and 1,024 subnets. Names "" and "" take back what was said. False when there is no room. */
 MUST_USE bool tracker_place_address(
 	struct tracker *tracker, const uint8_t ip[16], const char *site, const char *rack);
 MUST_USE bool tracker_place_subnet(struct tracker *tracker, const uint8_t ip[16],

@@ -205,10 +205,9 @@ static void stop(struct tracker_core *core, uint64_t now_ms, uint32_t swarm,
 }
 
 /* Updates what is known of the announcer. Returns its slot, or NONE when there is no room. */
-static uint32_t renew(struct tracker_core *core, uint64_t now_ms, uint32_t swarm,
+static uint32_t renew(struct tracker_core *core, uint64_t now_ms, uint32_t swarm, uint32_t slot,
 	const struct announce *announce, const struct peer_address *address, uint16_t place)
 {
-	uint32_t slot = book_peer_find(core, swarm, address);
 	uint32_t kind = announce_kind(announce);
 	bool was_seeder = slot != NONE && kind_of(core, slot) == KIND_SEEDER;
 
@@ -226,6 +225,45 @@ static uint32_t renew(struct tracker_core *core, uint64_t now_ms, uint32_t swarm
 	return slot;
 }
 
+/* Whether the address may have one more peer, in this swarm; slot: its tombstone, or NONE. */
+static bool has_share_left(const struct tracker_core *core, uint32_t swarm, uint32_t slot,
+	const struct peer_address *address)
+{
+	const struct share *share = &core->shares[share_of(core, address->ip)];
+	bool opens = swarm == NONE ||
+		     (core->swarms[swarm].peers_count == 0 && !core->swarms[swarm].pinned);
+
+	return (slot != NONE || share->peers_count < core->share_peers_max) &&
+	       (!opens || share->swarms_count < core->share_swarms_max);
+}
+
+/* False, and the reply says why, when the announcer is refused. One port too many is passed over:
+ * behind a gateway it may be somebody like all others. */
+static bool record(struct tracker_core *core, uint64_t now_ms, const struct announce *announce,
+	const struct peer_address *address, uint16_t place, struct asker *asker,
+	struct announce_reply *reply)
+{
+	uint32_t slot = asker->swarm == NONE ? NONE : book_peer_find(core, asker->swarm, address);
+
+	if (slot == NONE && asker->swarm != NONE && book_ports_full(core, asker->swarm, address))
+		return true;
+	if ((slot == NONE || kind_of(core, slot) == KIND_STOPPED) &&
+		!has_share_left(core, asker->swarm, slot, address)) {
+		refuse(reply, TRACKER_REFUSED_SHARE_TEXT);
+		return false;
+	}
+	if (asker->swarm == NONE)
+		asker->swarm = book_swarm_find_or_add(core, announce->infohash);
+	if (asker->swarm == NONE) {
+		refuse(reply, "the tracker has no room for another swarm");
+		return false;
+	}
+	asker->slot = renew(core, now_ms, asker->swarm, slot, announce, address, place);
+	if (asker->slot == NONE)
+		refuse(reply, "the tracker is full");
+	return asker->slot != NONE;
+}
+
 /* With a place that is held. */
 static void answer(struct tracker_core *core, uint64_t now_ms, const struct announce *announce,
 	const struct peer_address *address, uint16_t place, struct announce_reply *reply)
@@ -238,20 +276,8 @@ static void answer(struct tracker_core *core, uint64_t now_ms, const struct anno
 		.rack = core->places.entries[place].rack[0] != '\0' ? place : PLACE_NOWHERE,
 		.site = site_of(core, place)};
 
-	if (asker.swarm == NONE && recorded) {
-		asker.swarm = book_swarm_find_or_add(core, announce->infohash);
-		if (asker.swarm == NONE) {
-			refuse(reply, "the tracker has no room for another swarm");
-			return;
-		}
-	}
-	if (recorded) {
-		asker.slot = renew(core, now_ms, asker.swarm, announce, address, place);
-		if (asker.slot == NONE) {
-			refuse(reply, "the tracker is full");
-			return;
-		}
-	}
+	if (recorded && !record(core, now_ms, announce, address, place, &asker, reply))
+		return;
 	reply->interval_s = tracker_core_interval_s(core);
 	reply->min_interval_s = (uint32_t)u64_div_up(reply->interval_s, 2);
 	if (asker.swarm == NONE)
@@ -339,10 +365,7 @@ size_t tracker_core_scrape_all(struct tracker_core *core, uint64_t now_ms,
 
 uint32_t tracker_core_interval_s(const struct tracker_core *core)
 {
-	uint64_t by_load = core->peers_count / TRACKER_PEERS_PER_INTERVAL_S;
-
-	return (uint32_t)u64_max(
-		core->settings.interval_s, u64_min(by_load, TRACKER_INTERVAL_S_MAX));
+	return book_interval_s(core, core->peers_count);
 }
 
 uint32_t tracker_core_peers_count(const struct tracker_core *core)

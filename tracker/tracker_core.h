@@ -6,13 +6,19 @@
  *
  * A swarm is one infohash, never merged with another. A peer is one (swarm, IP, port). IPv4 and
  * IPv6 peers are kept apart: an announce is answered with peers of its own family. A peer that has
- * not announced for twice the interval and some slack is forgotten: at once for who asks for peers,
- * within TRACKER_SWEEP_MS for who asks for numbers.
+ * not announced for twice the longest interval that it can have been told and some slack is
+ * forgotten: at once for who asks for peers, within TRACKER_SWEEP_MS for who asks for numbers.
  *
  * Trackers that answer for each other (`replicated`) tell each other records: what one's announces
  * changed is drained by tracker_core_next_change, and goes into the others by tracker_core_record.
  * The youngest record of a peer wins. `stopped` leaves a tombstone for as long as a silent peer
  * would stay: whatever is older than it has expired everywhere by then.
+ *
+ * Of the room for peers, and for swarms that nobody pinned, one address (of IPv6: a /64) gets a
+ * share, so that no single one can fill the book. Peers are counted with their tombstones, a swarm
+ * by who came to it when it was empty. In one swarm an IP gets TRACKER_PORTS_MAX ports, loopback
+ * any number: who comes with more is answered and not recorded. What other trackers tell is
+ * counted, and never refused.
  */
 #ifndef TRACKER_TRACKER_CORE_H
 #define TRACKER_TRACKER_CORE_H
@@ -27,6 +33,11 @@
 /* Announces of one peer are one per interval, so the interval grows with the number of peers. */
 #define TRACKER_PEERS_PER_INTERVAL_S 20000
 #define TRACKER_NUMWANT_DEFAULT	     50
+/* A share is never less. */
+#define TRACKER_SHARE_PEERS_MIN	   64
+#define TRACKER_SHARE_SWARMS_MIN   16
+#define TRACKER_PORTS_MAX	   64
+#define TRACKER_REFUSED_SHARE_TEXT "your address has its share of this tracker"
 
 struct tracker_core_settings {
 	uint32_t swarms_max;	/* at least 1 */
@@ -35,6 +46,8 @@ struct tracker_core_settings {
 	uint32_t places_max;	/* racks and sites that have names; 0: 1,024; at most 65,534 */
 	uint32_t addresses_max; /* for tracker_core_place_address; 0: none */
 	uint32_t subnets_max;	/* for tracker_core_place_subnet; 0: none */
+	uint32_t share_percent; /* of peers and swarms, for one address; 0: 25; 100: all, any ports
+				 */
 	bool allow_only;	/* only infohashes given to tracker_core_allow */
 	bool replicated;	/* keeps changes for next_change, and tombstones */
 	uint64_t seed;		/* of choices, and of the hash tables: unpredictable to peers */
@@ -48,14 +61,16 @@ size_t tracker_core_bytes(const struct tracker_core_settings *settings);
 struct tracker_core *tracker_core_create(
 	const struct tracker_core_settings *settings, void *memory, size_t memory_bytes);
 
-/* Pins an infohash: its swarm exists from now on, and with allow_only it may be announced. False
- * when there is no room. Disallowing drops its peers when allow_only. */
+/* Pins an infohash: its swarm exists from now on, and with allow_only it may be announced. When
+ * there is no room the smallest swarm that is not pinned makes it, with its peers; false when all
+ * are pinned. Disallowing drops its peers when allow_only. */
 MUST_USE bool tracker_core_allow(struct tracker_core *core, const uint8_t infohash[SHA1_BYTES]);
 void tracker_core_disallow(struct tracker_core *core, const uint8_t infohash[SHA1_BYTES]);
 
 /* Where peers stand, as the operator says; counts from their next announce on. An address that was
  * placed is believed more than its announces, a subnet less. prefix_bits: of an IPv4 address at
- * most 32. Names "" and "" take back what was said. False when there is no room. */
+ * most 32. Names "" and "" take back what was said. False when there is no room; of addresses the
+ * one that has announced least lately makes it. */
 MUST_USE bool tracker_core_place_address(
 	struct tracker_core *core, const uint8_t ip[16], const char *site, const char *rack);
 MUST_USE bool tracker_core_place_subnet(struct tracker_core *core, const uint8_t ip[16],
@@ -105,6 +120,9 @@ struct tracker_record {
  * It is no change of ours: next_change does not return it. */
 void tracker_core_record(
 	struct tracker_core *core, uint64_t now_ms, const struct tracker_record *record);
+/* Another member has so many peers: what it is going to tell of them is judged by the interval that
+ * they were told. */
+void tracker_core_others_have(struct tracker_core *core, uint32_t peers_count);
 /* What local announces changed or renewed, oldest first, each as it is now; false: nothing more. A
  * peer that has announced twice since may come twice. */
 MUST_USE bool tracker_core_next_change(

@@ -27,6 +27,13 @@ static inline void peer_address_to_compact4(const struct peer_address *address, 
 	be16_write(bytes + 4, address->port);
 }
 
+/* How many bytes of an IP say whose it is, where limits are counted: all 16 of IPv4, of IPv6 the
+ * first 8, since one machine can use a whole /64. */
+static inline size_t peer_ip_owner_bytes(const uint8_t ip[static 16])
+{
+	return be64_read(ip) == 0 && be32_read(ip + 8) == 0xffff ? 16 : 8;
+}
+
 /* The IP as text, "10.0.0.1" or "fd00::1" (RFC 5952), without the port; and back, leaving the port
  * alone. Names of hosts are not addresses. */
 #define PEER_IP_TEXT_MAX 46

@@ -62,7 +62,7 @@ static void announce(
 	be32_write(announce.infohash, number % given->swarms_count);
 	be32_write(v4, UINT32_C(10) << 24 | number);
 	if (given->ipv6)
-		memcpy(address.ip + 12, v4, sizeof(v4));
+		memcpy(address.ip + 4, v4, sizeof(v4)); /* a /64 each */
 	else
 		peer_address_from4(&address, v4, 6881);
 	if (given->places) {

@@ -97,7 +97,9 @@ class Cluster:
 
     def start(self, member):
         self.starts[member] += 1
-        command = [BIN, "tracker", "--listen", ":6969", "--cluster-key", self.key] + self.options
+        # One client is hundreds of peers here.
+        command = [BIN, "tracker", "--listen", ":6969", "--share-per-address", "100",
+                   "--cluster-key", self.key] + self.options
         if self.group is None:
             for other in range(MEMBERS):
                 command += ["--cluster", self.at(other, 6970)]

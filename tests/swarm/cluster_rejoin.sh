@@ -10,7 +10,7 @@ peers=${CLUSTER_PEERS:-1000000}
 (umask 077 && head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' >"$WORK/key")
 member() { # NAME PORT CLUSTER-PORT
 	start "$1" "$BIN" tracker --listen "127.0.0.1:$2" --peers-max "$((peers + 1000))" --interval 600s --requests-max 1000000 \
-		--swarms-max 64 --status-listen none \
+		--swarms-max 64 --share-per-address 100 --status-listen none \
 		--cluster 127.0.0.1:6971 --cluster 127.0.0.1:6972 --cluster-listen "127.0.0.1:$3" \
 		--cluster-key "$WORK/key"
 }

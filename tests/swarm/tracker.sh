@@ -203,6 +203,30 @@ announce 127.0.0.1:6971 b 1002 9 >/dev/null
 check a_full_tracker_says_so grep -q "tracker is full" <(announce 127.0.0.1:6971 c 1003 9)
 check udp_has_its_own_port inside /usr/bin/python3 "$HERE/tests/swarm/udp_tracker.py" 127.0.0.1 6972 connect
 
+# What one address may take, others may take as well; of IPv6, a /64 is one address.
+tracker narrow --listen '[::]:6974' --swarms-max 40 --share-per-address 1 --connections-per-address 3
+for number in {101..116}; do hash=aaaaaaaaaaaaaaaaa$number announce 127.0.0.1:6974 a 1001 9 >/dev/null; done
+check one_address_has_its_share_of_the_swarms grep -q "its share" <(hash=aaaaaaaaaaaaaaaaa117 announce 127.0.0.1:6974 a 1001 9)
+check it_is_welcome_in_its_own grep -q 8:interval <(hash=aaaaaaaaaaaaaaaaa116 announce 127.0.0.1:6974 b 1002 9)
+check others_have_theirs grep -q 8:interval <(hash=aaaaaaaaaaaaaaaaa117 announce '[::1]:6974' a 1001 9)
+check the_refusal_has_its_cause grep -q 'cause=address-share from=127.0.0.1 ' "$WORK/narrow.err"
+for host in {1..6}; do ip -n "$NS" address add "fd00:64::$host:$host/64" dev lo nodad; done
+ip -n "$NS" address add fd00:65::1/64 dev lo nodad
+check a_64_has_the_connections_of_one_address inside /usr/bin/python3 -c 'import select, socket, time
+def hold(source):
+    sock = socket.create_connection(("::1", 6974), 5, (source, 0))
+    sock.send(b"GET /")
+    return sock
+held = [hold("fd00:64::%d:%d" % (host, host)) for host in range(1, 7)]
+deadline = time.monotonic() + 5
+while len(select.select(held, [], [], 0)[0]) < 3 and time.monotonic() < deadline:
+    time.sleep(0.01)
+other = hold("fd00:65::1")
+ended = len(select.select(held, [], [], 0.5)[0])
+print(ended, select.select([other], [], [], 0.5)[0])
+raise SystemExit(ended != 3 or bool(select.select([other], [], [], 0)[0]))'
+check the_narrow_ends_cleanly stop "$pid"
+
 # Short of descriptors: it neither dies nor spins, and who waits longest makes place for who asks.
 start starved prlimit --nofile=24:24 "$BIN" tracker --listen 127.0.0.1:6973
 until_true 10 listens starved

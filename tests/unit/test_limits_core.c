@@ -2,6 +2,7 @@
 /* Rates per address: the burst, the rate, each address by itself, and what a flood of addresses
  * does. */
 #include "tracker/limits_core.h"
+#include "wire/peer_address.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,7 +28,7 @@ static bool take(uint64_t now_us, uint32_t number, uint32_t units)
 {
 	uint8_t ip[16] = {0xfd};
 
-	be32_write(ip + 12, number);
+	be32_write(ip + 4, number);
 	return limits_take(&limits, now_us, limits_look(&limits, ip), units);
 }
 
@@ -94,6 +95,29 @@ static void an_address_is_limited_beside_as_many_as_there_is_room_for(void **sta
 	assert_true(limited > SETS * 95 / 100);
 }
 
+/* A machine with a /64 has as many addresses as it likes; one of IPv4 has one. */
+static void a_64_of_ipv6_is_one_address(void **state)
+{
+	uint8_t ip[16] = {0xfd};
+	struct peer_address v4;
+	uint32_t taken = 0;
+
+	(void)state;
+	make();
+	for (uint32_t i = 0; i < 10 * PER_S; i++) {
+		be32_write(ip + 12, i);
+		taken += limits_take(&limits, 0, limits_look(&limits, ip), 1);
+	}
+	assert_int_equal(taken, 2 * PER_S);
+	ip[7] = 1;
+	assert_true(limits_take(&limits, 0, limits_look(&limits, ip), 1));
+	for (uint32_t i = 0; i < 10 * PER_S; i++) {
+		be32_write(ip, i);
+		peer_address_from4(&v4, ip, 0);
+		assert_true(limits_take(&limits, 0, limits_look(&limits, v4.ip), 1));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -102,6 +126,7 @@ int main(void)
 		cmocka_unit_test(costly_ones_count_for_many),
 		cmocka_unit_test(many_addresses_do_not_refuse_one),
 		cmocka_unit_test(an_address_is_limited_beside_as_many_as_there_is_room_for),
+		cmocka_unit_test(a_64_of_ipv6_is_one_address),
 	};
 
 	return cmocka_run_group_tests_name("limits_core", tests, NULL, NULL);

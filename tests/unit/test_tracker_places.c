@@ -182,19 +182,88 @@ static void the_operator_is_believed_first_and_subnets_last(void **state)
 	free(core);
 }
 
-static void placements_have_a_limit(void **state)
+static bool put(struct tracker_core *core, uint32_t number, const char *site, const char *rack)
+{
+	return tracker_core_place_address(core, fixture_address(number, false).ip, site, rack);
+}
+
+/* There is room for 100: who has announced, or was placed, least lately makes it for one more. */
+static void of_placed_addresses_the_idlest_makes_room(void **state)
 {
 	struct tracker_core *core = make(0);
 
 	(void)state;
 	for (uint32_t i = 0; i < 100; i++)
-		assert_true(tracker_core_place_address(
-			core, fixture_address(i, false).ip, "east", "r1"));
-	assert_false(tracker_core_place_address(core, fixture_address(100, false).ip, "east", ""));
-	assert_true(tracker_core_place_address(core, fixture_address(7, false).ip, "east", "r2"));
-	for (uint32_t i = 0; i < 100; i++) {
-		come(core, i, "", "");
-		assert_stands(core, i, "east", i == 7 ? "r2" : "r1");
+		assert_true(put(core, i, "east", "r1"));
+	assert_true(put(core, 7, "east", "r2"));
+	for (uint32_t i = 0; i < 100; i++)
+		if (i != 40) {
+			come(core, i, "", "");
+			assert_stands(core, i, "east", i == 7 ? "r2" : "r1");
+		}
+	assert_true(put(core, 100, "east", "r3"));
+	come(core, 40, "", "");
+	assert_stands(core, 40, "", "");
+	for (uint32_t i = 0; i <= 100; i++)
+		if (i != 40) {
+			come(core, i, "", "");
+			assert_stands(core, i, "east", i == 7 ? "r2" : i == 100 ? "r3" : "r1");
+		}
+	free(core);
+}
+
+/* Years of addresses that change, some of them taken back, beside one that stays. */
+static void placed_addresses_never_run_out(void **state)
+{
+	struct tracker_core *core = make(20);
+	char rack[16];
+
+	(void)state;
+	assert_true(put(core, 0, "east", "server"));
+	for (uint32_t i = 1; i < 20000; i++) {
+		snprintf(rack, sizeof(rack), "r%u", i / 20);
+		assert_true(put(core, i, "east", rack));
+		if (i % 10 == 0) {
+			come(core, 0, "", "");
+			assert_stands(core, 0, "east", "server");
+		}
+		if (i % 3 == 0)
+			assert_true(put(core, i - 1, "", ""));
+		if (i % 500 == 0)
+			for (uint32_t last = i - 50; last <= i; last++) {
+				struct announce stop = fixture_announce(hash_a, 9);
+
+				come(core, last, "", "");
+				snprintf(rack, sizeof(rack), "r%u", last / 20);
+				assert_stands(core, last, last % 3 == 2 && last < i ? "" : "east",
+					last % 3 == 2 && last < i ? "" : rack);
+				stop.event = ANNOUNCE_STOPPED;
+				fixture_send(core, 1000, last, &stop, &reply);
+			}
+	}
+	free(core);
+}
+
+static void subnets_have_a_limit(void **state)
+{
+	struct tracker_core *core = make(0);
+
+	(void)state;
+	for (uint32_t i = 0; i < 10; i++)
+		assert_true(tracker_core_place_subnet(
+			core, fixture_address(i << 8, false).ip, 24, "east", "r1"));
+	assert_false(tracker_core_place_subnet(
+		core, fixture_address(10 << 8, false).ip, 24, "east", "r1"));
+	/* One that is taken back makes room. */
+	assert_true(tracker_core_place_subnet(core, fixture_address(3 << 8, false).ip, 24, "", ""));
+	assert_true(tracker_core_place_subnet(
+		core, fixture_address(10 << 8, false).ip, 24, "east", "r2"));
+	for (uint32_t i = 0; i <= 10; i++) {
+		come(core, i << 8 | 1, "", "");
+		assert_stands(core, i << 8 | 1, i == 3 ? "" : "east",
+			i == 3	  ? ""
+			: i == 10 ? "r2"
+				  : "r1");
 	}
 	free(core);
 }
@@ -281,7 +350,9 @@ int main(void)
 		cmocka_unit_test(other_racks_are_named_evenly_and_in_small_groups),
 		cmocka_unit_test(who_says_nothing_is_near_to_everybody),
 		cmocka_unit_test(the_operator_is_believed_first_and_subnets_last),
-		cmocka_unit_test(placements_have_a_limit),
+		cmocka_unit_test(of_placed_addresses_the_idlest_makes_room),
+		cmocka_unit_test(placed_addresses_never_run_out),
+		cmocka_unit_test(subnets_have_a_limit),
 		cmocka_unit_test(invented_names_do_not_crowd_out_others),
 		cmocka_unit_test(names_come_and_go),
 		cmocka_unit_test(with_too_many_racks_peers_are_kept_all_the_same),

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What one address may take of the tracker's room, and that others have the rest. */
+#include "tests/unit/tracker_fixture.h"
+
+#include "lib/rng.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+enum { PEERS_MAX = 1000, SHARE = 250, SWARMS_MAX = 100, SWARMS_SHARE = 25 };
+
+static struct announce_reply reply;
+
+static struct tracker_core *make(uint32_t percent)
+{
+	return fixture_core(&(struct tracker_core_settings){.swarms_max = SWARMS_MAX,
+		.peers_max = PEERS_MAX,
+		.interval_s = 5,
+		.share_percent = percent,
+		.replicated = true,
+		.seed = 7});
+}
+
+/* Peer `port` of an address. False when it was refused for the address' share. */
+static bool come(struct tracker_core *core, uint64_t now_ms, const struct peer_address *address,
+	uint32_t swarm, uint16_t port, enum announce_event event)
+{
+	uint8_t infohash[SHA1_BYTES] = {'s', (uint8_t)(swarm >> 8), (uint8_t)swarm};
+	struct announce announce = fixture_announce(infohash, 9);
+
+	announce.port = port;
+	announce.event = event;
+	tracker_core_announce(core, now_ms, &announce, address->ip, &reply);
+	if (reply.failure[0] != '\0')
+		assert_string_equal(reply.failure, TRACKER_REFUSED_SHARE_TEXT);
+	return reply.failure[0] == '\0';
+}
+
+/* Not too many for one swarm. */
+static uint32_t swarm_of(uint16_t port)
+{
+	return 1 + port / 50U;
+}
+
+/* How many of so many ports, or of so many swarms, are taken. */
+static uint32_t fill(struct tracker_core *core, uint64_t now_ms, const struct peer_address *address)
+{
+	uint32_t taken = 0;
+
+	for (uint16_t port = 1; port <= PEERS_MAX; port++)
+		taken += come(core, now_ms, address, swarm_of(port), port, ANNOUNCE_STARTED);
+	return taken;
+}
+
+static uint32_t open_swarms(
+	struct tracker_core *core, const struct peer_address *address, uint32_t first)
+{
+	uint32_t taken = 0;
+
+	for (uint32_t swarm = first; swarm < first + SWARMS_MAX; swarm++)
+		taken += come(core, 1000, address, swarm, 1, ANNOUNCE_STARTED);
+	return taken;
+}
+
+static void one_address_has_a_quarter_of_the_peers(void **state)
+{
+	struct tracker_core *core = make(0);
+	struct peer_address greedy = fixture_address(1, false);
+	struct peer_address other = fixture_address(2, false);
+
+	(void)state;
+	assert_int_equal(fill(core, 1000, &greedy), SHARE);
+	assert_int_equal(tracker_core_peers_count(core), SHARE);
+	/* Those it has are renewed, and others are as welcome as ever. */
+	assert_int_equal(fill(core, 2000, &greedy), SHARE);
+	assert_true(come(core, 2000, &other, 1, 1, ANNOUNCE_STARTED));
+	assert_int_equal(reply.peers_count, 49);
+	assert_true(come(core, 2000, &other, 90, 1, ANNOUNCE_STARTED));
+	/* In other swarms it has no more. Without a port it is answered, as anybody is. */
+	assert_false(come(core, 2000, &greedy, 90, 1, ANNOUNCE_STARTED));
+	assert_true(come(core, 2000, &greedy, 90, 0, ANNOUNCE_STARTED));
+	assert_int_equal(reply.peers_count, 1);
+	free(core);
+}
+
+/* Behind a gateway there may be more: they are told of others, and nobody of them. */
+static void in_one_swarm_an_ip_has_so_many_ports(void **state)
+{
+	struct tracker_core *core = make(0);
+	struct peer_address gateway = fixture_address(1, false);
+	struct peer_address other = fixture_address(2, false);
+
+	(void)state;
+	for (int round = 0; round < 2; round++) {
+		for (uint16_t port = 1; port <= 100; port++)
+			assert_true(come(core, 1000, &gateway, 1, port, ANNOUNCE_STARTED));
+		assert_int_equal(reply.peers_count, TRACKER_NUMWANT_DEFAULT);
+		assert_int_equal(reply.leechers_count, TRACKER_PORTS_MAX);
+	}
+	assert_true(come(core, 1000, &other, 1, 1, ANNOUNCE_STARTED));
+	assert_true(come(core, 1000, &gateway, 2, 1, ANNOUNCE_STARTED));
+	assert_int_equal(tracker_core_peers_count(core), TRACKER_PORTS_MAX + 2);
+	/* Nor are other addresses of its /64 meant. */
+	for (uint32_t i = 0; i < 2 * TRACKER_PORTS_MAX; i++) {
+		other = fixture_address(i, true);
+		assert_true(come(core, 1000, &other, 1, 1, ANNOUNCE_STARTED));
+	}
+	assert_int_equal(tracker_core_peers_count(core), 3 * TRACKER_PORTS_MAX + 2);
+	free(core);
+}
+
+static void on_loopback_nobody_counts_ports(void **state)
+{
+	struct tracker_core *core = make(0);
+	struct peer_address local = {.ip = {[15] = 1}};
+
+	(void)state;
+	for (int family = 0; family < 2; family++) {
+		for (uint16_t port = 1; port <= 100; port++)
+			assert_true(come(core, 1000, &local, 1, port, ANNOUNCE_STARTED));
+		peer_address_from4(&local, (const uint8_t[]){127, 0, 0, 1}, 0);
+	}
+	assert_int_equal(tracker_core_peers_count(core), 200);
+	free(core);
+}
+
+static void what_is_silent_counts_no_more(void **state)
+{
+	struct tracker_core *core = make(0);
+	struct peer_address greedy = fixture_address(1, false);
+	uint64_t now_ms = 1000;
+
+	(void)state;
+	for (int round = 0; round < 5; round++) {
+		assert_int_equal(fill(core, now_ms, &greedy), SHARE);
+		for (uint16_t port = 1; port <= SHARE; port += 2)
+			assert_true(come(
+				core, now_ms, &greedy, swarm_of(port), port, ANNOUNCE_STOPPED));
+		/* Who comes back has a place still: its own tombstone's. */
+		assert_true(come(
+			core, now_ms, &greedy, swarm_of(SHARE - 1), SHARE - 1, ANNOUNCE_STARTED));
+		now_ms += UINT64_C(1000) * (2 * 5 + TRACKER_EXPIRY_SLACK_S + 2);
+	}
+	free(core);
+}
+
+static void a_64_of_ipv6_is_one_address(void **state)
+{
+	struct tracker_core *core = make(0);
+	struct peer_address address = fixture_address(0, true);
+	uint32_t taken = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < PEERS_MAX; i++) {
+		be64_write(address.ip + 8, UINT64_C(0x9e3779b97f4a7c15) * i);
+		taken += come(core, 1000, &address, 1, 1, ANNOUNCE_STARTED);
+	}
+	assert_int_equal(taken, SHARE);
+	address.ip[7] ^= 1;
+	assert_true(come(core, 1000, &address, 1, 1, ANNOUNCE_STARTED));
+	/* IPv4 is in one /64, too, and is not meant. */
+	for (uint32_t i = 0; i < SHARE + 100; i++) {
+		address = fixture_address(i, false);
+		assert_true(come(core, 1000, &address, 1, 1, ANNOUNCE_STARTED));
+	}
+	free(core);
+}
+
+static void one_address_opens_a_quarter_of_the_swarms(void **state)
+{
+	struct tracker_core *core = make(0);
+	struct peer_address greedy = fixture_address(1, false);
+	struct peer_address other = fixture_address(2, false);
+
+	(void)state;
+	assert_int_equal(open_swarms(core, &greedy, 1), SWARMS_SHARE);
+	assert_int_equal(tracker_core_swarms_count(core), SWARMS_SHARE);
+	assert_int_equal(open_swarms(core, &greedy, 1), SWARMS_SHARE);
+	/* What others have opened is open to it. */
+	assert_true(come(core, 1000, &other, 500, 1, ANNOUNCE_STARTED));
+	assert_true(come(core, 1000, &greedy, 500, 1, ANNOUNCE_STARTED));
+	/* One that it leaves makes room, whoever is there meanwhile does not. */
+	assert_true(come(core, 1000, &other, 1, 1, ANNOUNCE_STARTED));
+	assert_true(come(core, 1000, &greedy, 1, 1, ANNOUNCE_STOPPED));
+	assert_false(come(core, 1000, &greedy, 501, 1, ANNOUNCE_STARTED));
+	assert_true(come(core, 1000, &greedy, 2, 1, ANNOUNCE_STOPPED));
+	assert_true(come(core, 1000, &greedy, 501, 1, ANNOUNCE_STARTED));
+	assert_false(come(core, 1000, &greedy, 2, 1, ANNOUNCE_STARTED));
+	free(core);
+}
+
+static void what_is_pinned_is_nobodys(void **state)
+{
+	struct tracker_core *core = make(0);
+	struct peer_address server = fixture_address(1, false);
+
+	(void)state;
+	for (uint32_t swarm = 1; swarm <= 50; swarm++) {
+		uint8_t infohash[SHA1_BYTES] = {'s', 0, (uint8_t)swarm};
+
+		assert_true(tracker_core_allow(core, infohash));
+		assert_true(come(core, 1000, &server, swarm, 1, ANNOUNCE_STARTED));
+	}
+	assert_int_equal(open_swarms(core, &server, 51), SWARMS_SHARE);
+	free(core);
+}
+
+/* Strangers took all the places: the smallest of their swarms goes. */
+static void what_is_pinned_finds_room(void **state)
+{
+	struct tracker_core *core = make(0);
+	struct scrape_entry entry;
+	uint8_t infohash[SHA1_BYTES] = {'s', 0, 70};
+
+	(void)state;
+	for (uint32_t i = 0; i < SWARMS_MAX / SWARMS_SHARE; i++) {
+		struct peer_address address = fixture_address(i, false);
+
+		for (uint32_t swarm = i * SWARMS_SHARE; swarm < (i + 1) * SWARMS_SHARE; swarm++)
+			for (uint16_t port = 1; port <= (swarm == 70 ? 1 : 2); port++)
+				assert_true(
+					come(core, 1000, &address, swarm, port, ANNOUNCE_STARTED));
+	}
+	assert_int_equal(tracker_core_swarms_count(core), SWARMS_MAX);
+	assert_true(tracker_core_allow(core, (const uint8_t[SHA1_BYTES]){'p'}));
+	assert_int_equal(tracker_core_swarms_count(core), SWARMS_MAX);
+	assert_true(tracker_core_scrape(core, 1000, infohash, &entry));
+	assert_int_equal(entry.leechers_count, 0);
+	infohash[2]++;
+	assert_true(tracker_core_scrape(core, 1000, infohash, &entry));
+	assert_int_equal(entry.leechers_count, 2);
+	for (uint32_t i = 1; i < SWARMS_MAX; i++)
+		assert_true(tracker_core_allow(core, (const uint8_t[SHA1_BYTES]){'p', (uint8_t)i}));
+	assert_false(tracker_core_allow(core, (const uint8_t[SHA1_BYTES]){'q'}));
+	assert_int_equal(tracker_core_peers_count(core), 0);
+	free(core);
+}
+
+/* Empty swarms have no place of their own: who fills one again opens it. */
+static void empty_swarms_do_not_add_up(void **state)
+{
+	struct tracker_core *core = make(0);
+	struct peer_address greedy = fixture_address(1, false);
+	uint32_t taken = 0;
+
+	(void)state;
+	for (uint32_t swarm = 0; swarm < SWARMS_MAX; swarm++) {
+		assert_true(come(core, 1000, &greedy, swarm, 1, ANNOUNCE_STARTED));
+		assert_true(come(core, 1000, &greedy, swarm, 1, ANNOUNCE_STOPPED));
+	}
+	for (uint32_t swarm = 0; swarm < SWARMS_MAX; swarm++)
+		taken += come(core, 1000, &greedy, swarm, 1, ANNOUNCE_STARTED);
+	assert_int_equal(taken, SWARMS_SHARE);
+	free(core);
+}
+
+static void what_other_trackers_tell_is_counted_and_taken(void **state)
+{
+	struct tracker_core *core = make(0);
+	struct tracker_record record = {
+		.address = fixture_address(1, false), .infohash = {'s', 0, 1}};
+
+	(void)state;
+	for (record.address.port = 1; record.address.port <= SHARE + 50; record.address.port++)
+		tracker_core_record(core, 1000, &record);
+	assert_int_equal(tracker_core_peers_count(core), SHARE + 50);
+	assert_false(come(core, 1000, &record.address, 2, 5000, ANNOUNCE_STARTED));
+	assert_true(come(core, 1000, &record.address, 1, 1, ANNOUNCE_NONE));
+	assert_int_equal(tracker_core_peers_count(core), SHARE + 50);
+	free(core);
+}
+
+static void the_share_is_the_operators_business(void **state)
+{
+	struct tracker_core *core = make(100);
+	struct peer_address gateway = fixture_address(1, false);
+
+	(void)state;
+	assert_int_equal(fill(core, 1000, &gateway), PEERS_MAX);
+	for (uint16_t port = 1; port <= 50; port++)
+		assert_true(come(core, 1000, &gateway, swarm_of(port), port, ANNOUNCE_STOPPED));
+	for (uint16_t port = 101; port <= 150; port++)
+		assert_true(come(core, 1000, &gateway, 2, port, ANNOUNCE_STARTED));
+	assert_int_equal(tracker_core_peers_count(core), PEERS_MAX);
+	free(core);
+	core = make(10);
+	assert_int_equal(fill(core, 1000, &gateway), PEERS_MAX / 10);
+	free(core);
+	core = make(1);
+	assert_int_equal(fill(core, 1000, &gateway), TRACKER_SHARE_PEERS_MIN);
+	gateway = fixture_address(2, false);
+	assert_int_equal(open_swarms(core, &gateway, 10), TRACKER_SHARE_SWARMS_MIN);
+	free(core);
+}
+
+/* Whatever comes, moves, goes and falls silent: in the end all of the share is free. */
+static void nothing_of_a_share_is_lost(void **state)
+{
+	struct tracker_core *core = make(0);
+	struct peer_address address = fixture_address(1, false);
+	uint64_t now_ms = 1000;
+	struct rng rng;
+
+	(void)state;
+	rng_seed(&rng, 5);
+	for (int step = 0; step < 50000; step++) {
+		struct announce announce = fixture_announce((const uint8_t[SHA1_BYTES]){0}, 0);
+
+		announce.infohash[0] = 's';
+		announce.infohash[2] = (uint8_t)rng_below(&rng, SWARMS_MAX);
+		announce.left_bytes = rng_below(&rng, 2);
+		announce.port = (uint16_t)(1 + rng_below(&rng, 20));
+		announce.event = rng_below(&rng, 3) == 0 ? ANNOUNCE_STOPPED : ANNOUNCE_NONE;
+		fixture_stand(&announce, "east", rng_below(&rng, 2) ? "r1" : "r2");
+		tracker_core_announce(core, now_ms, &announce, address.ip, &reply);
+		now_ms += rng_below(&rng, 10) == 0 ? 500 : 0;
+	}
+	now_ms += 60000;
+	assert_int_equal(fill(core, now_ms, &address), SHARE);
+	now_ms += 60000;
+	tracker_core_expire(core, now_ms);
+	assert_int_equal(tracker_core_peers_count(core), 0);
+	uint32_t opened = 0;
+
+	for (uint32_t swarm = 0; swarm < SWARMS_MAX; swarm++)
+		opened += come(core, now_ms, &address, swarm, 1, ANNOUNCE_STARTED);
+	assert_int_equal(opened, SWARMS_SHARE);
+	free(core);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(one_address_has_a_quarter_of_the_peers),
+		cmocka_unit_test(in_one_swarm_an_ip_has_so_many_ports),
+		cmocka_unit_test(on_loopback_nobody_counts_ports),
+		cmocka_unit_test(what_is_silent_counts_no_more),
+		cmocka_unit_test(a_64_of_ipv6_is_one_address),
+		cmocka_unit_test(one_address_opens_a_quarter_of_the_swarms),
+		cmocka_unit_test(what_is_pinned_is_nobodys),
+		cmocka_unit_test(what_is_pinned_finds_room),
+		cmocka_unit_test(empty_swarms_do_not_add_up),
+		cmocka_unit_test(what_other_trackers_tell_is_counted_and_taken),
+		cmocka_unit_test(the_share_is_the_operators_business),
+		cmocka_unit_test(nothing_of_a_share_is_lost),
+	};
+
+	return cmocka_run_group_tests_name("tracker_shares", tests, NULL, NULL);
+}
