@@ -219,6 +219,12 @@ static void engine_release(void *context, void *memory)
 	free(memory);
 }
 
+void sim_peer_id_write(uint8_t peer_id[static PEER_ID_BYTES], const struct sim_node *node)
+{
+	snprintf((char *)peer_id, PEER_ID_BYTES, "-SB0001-%05u%06u", node->number % 100000,
+		(unsigned)(node->boots_count % 1000000));
+}
+
 void sim_node_create_engine(struct sim_node *node)
 {
 	struct sim_world *world = node->world;
@@ -249,8 +255,7 @@ void sim_node_create_engine(struct sim_node *node)
 		sim_place_write(settings.site, 's', sim_site_of(node));
 	}
 	memset(settings.infohash, 'i', sizeof(settings.infohash));
-	snprintf((char *)settings.peer_id, sizeof(settings.peer_id), "-SB0001-%05u%06u",
-		node->number % 100000, (unsigned)(node->boots_count % 1000000));
+	sim_peer_id_write(settings.peer_id, node);
 	node->swarm_sealed = false;
 	node->swarm_bytes = 0;
 	node->swarm = swarm_create(&settings, &allocator);

@@ -182,6 +182,8 @@ struct sim_answer *sim_node_answer(struct sim_node *node, enum swarm_input_kind 
 void sim_node_answer_at(struct sim_answer *answer, uint64_t due_ns);
 void sim_node_answer_drop(struct sim_answer *answer);
 
+/* Of this life. */
+void sim_peer_id_write(uint8_t peer_id[static PEER_ID_BYTES], const struct sim_node *node);
 /* A new engine for a new life. */
 void sim_node_create_engine(struct sim_node *node);
 /* The engine said COMPLETE. */

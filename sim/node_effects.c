@@ -60,8 +60,7 @@ static void send_handshake(struct sim_node *node, struct sim_slot *slot)
 	message->wire_bytes = PEER_HANDSHAKE_BYTES;
 	peer_reserved_set_ours(message->handshake->reserved);
 	memset(message->handshake->infohash, 'i', sizeof(message->handshake->infohash));
-	snprintf((char *)message->handshake->peer_id, PEER_ID_BYTES, "-SB0001-%05u%06u",
-		node->number % 100000, (unsigned)(node->boots_count % 1000000));
+	sim_peer_id_write(message->handshake->peer_id, node);
 	sim_send(slot->connection, slot->end, message);
 }
 

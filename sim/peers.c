@@ -12,8 +12,8 @@
 const char *sim_bad_peer_name(enum sim_bad_peer kind)
 {
 	static const char *const names[] = {"liar", "staller", "half-block", "empty-handed",
-		"vanisher", "garbage", "greedy", "silent", "frame-liar", "leaves-liar", "gossip",
-		"idler", "miser", "hoarder", "claimer"};
+		"vanisher", "garbage", "greedy", "silent", "frame-liar", "leaves-liar", "namesake",
+		"gossip", "idler", "miser", "hoarder", "claimer"};
 
 	return names[kind];
 }
@@ -97,11 +97,15 @@ static void greet(struct sim_node *node, uint32_t slot)
 	if (sim_bad_speaks_extensions(node))
 		message->handshake->reserved[5] = 0x10;
 	memset(message->handshake->infohash, 'i', sizeof(message->handshake->infohash));
-	snprintf((char *)message->handshake->peer_id, PEER_ID_BYTES, "-XX0001-%011u", node->number);
-	sim_send(node->slots[slot].connection, node->slots[slot].end, message);
 	enum sim_bad_peer kind = sim_bad_script(node)->kind;
+
+	snprintf((char *)message->handshake->peer_id, PEER_ID_BYTES, "-XX0001-%011u", node->number);
+	if (kind == SIM_PEER_NAMESAKE)
+		sim_peer_id_write(message->handshake->peer_id, node->world->nodes[0]);
+	sim_send(node->slots[slot].connection, node->slots[slot].end, message);
 	bool empty = kind == SIM_PEER_GREEDY || kind == SIM_PEER_IDLER ||
-		     kind == SIM_PEER_CLAIMER || kind == SIM_PEER_GOSSIP;
+		     kind == SIM_PEER_CLAIMER || kind == SIM_PEER_NAMESAKE ||
+		     kind == SIM_PEER_GOSSIP;
 
 	if (kind == SIM_PEER_HOARDER)
 		sim_bad_say_nearly_all(node, slot);

@@ -17,6 +17,7 @@ enum sim_bad_peer {
 	SIM_PEER_SILENT,       /* takes the connection and says nothing at all */
 	SIM_PEER_FRAME_LIAR,   /* answers with frames: some do not decode, some decode to lies */
 	SIM_PEER_LEAVES_LIAR,  /* its blocks are right, its leaf layers are not */
+	SIM_PEER_NAMESAKE,     /* has nothing, and the peer id of the origin */
 	SIM_PEER_GOSSIP,       /* tells all the time of peers that are nowhere (BEP 11) */
 	/* These are in the rack and site of their traits, as they say. */
 	SIM_PEER_IDLER,	  /* has nothing, is interested, asks for nothing */

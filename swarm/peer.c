@@ -235,7 +235,8 @@ static void hand_over_address(struct swarm *s, uint32_t from, uint32_t to)
 }
 
 /* Two connections to one node: the one that the smaller peer id opened stays, on both sides. True
- * when it is this one that has to go. */
+ * when it is this one that has to go. Under one peer id, but elsewhere, may be another machine that
+ * borrowed it: who came first says nothing about whose it is, so neither keeps the other away. */
 static bool lose_to_duplicate(struct swarm *s, uint32_t peer)
 {
 	struct peer *p = &s->peers[peer];
@@ -245,11 +246,9 @@ static bool lose_to_duplicate(struct swarm *s, uint32_t peer)
 		struct peer *other = &s->peers[i];
 
 		if (i == peer || other->state != PEER_OPEN ||
-			memcmp(other->id, p->id, sizeof(p->id)) != 0)
+			memcmp(other->id, p->id, sizeof(p->id)) != 0 ||
+			memcmp(other->address.ip, p->address.ip, sizeof(p->address.ip)) != 0)
 			continue;
-		/* Another machine under a borrowed name must not push out the real one. */
-		if (memcmp(other->address.ip, p->address.ip, sizeof(p->address.ip)) != 0)
-			return true;
 		if (other->outgoing == p->outgoing || p->outgoing != ours_is_smaller) {
 			hand_over_address(s, peer, i);
 			return true;

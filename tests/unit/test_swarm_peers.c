@@ -326,6 +326,46 @@ static void two_connections_to_one_node_become_one(void **state)
 	assert_true(rig_disconnected(&rig, second.peer));
 }
 
+/* Says hello under the peer id of another guest. */
+static void greet_as(uint32_t peer, uint32_t generation, uint8_t number)
+{
+	struct peer_handshake handshake = {.peer_id = {number}};
+
+	rig_feed(&rig, &(struct swarm_input){.kind = SWARM_IN_HANDSHAKE,
+			       .peer = peer,
+			       .generation = generation,
+			       .handshake = &handshake});
+}
+
+static void a_borrowed_peer_id_keeps_nobody_away(void **state)
+{
+	struct guest borrower;
+
+	(void)state;
+	begin_leech();
+	rig_feed(&rig, &(struct swarm_input){.kind = SWARM_IN_ACCEPTED,
+			       .address = guest_address(7),
+			       .accepted_peer = &borrower.peer,
+			       .accepted_generation = &borrower.generation});
+	greet_as(borrower.peer, borrower.generation, 2);
+	/* Whose it is calls, and another one is called. */
+	struct guest caller = guest_come(&rig, 2, true);
+
+	rig_feed(
+		&rig, &(struct swarm_input){.kind = SWARM_IN_ADDRESS, .address = guest_address(3)});
+	struct swarm_effect connect = *rig_find(&rig, SWARM_EFFECT_CONNECT);
+
+	rig_feed(&rig, &(struct swarm_input){.kind = SWARM_IN_CONNECTED,
+			       .peer = connect.peer,
+			       .generation = connect.generation});
+	greet_as(connect.peer, connect.generation, 2);
+	assert_int_equal(rig_count(&rig, SWARM_EFFECT_DISCONNECT), 0);
+	/* From one machine it is still one. */
+	assert_true(rig_disconnected(&rig, guest_come(&rig, 2, true).peer));
+	assert_int_equal(rig_count(&rig, SWARM_EFFECT_DISCONNECT), 1);
+	assert_false(rig_disconnected(&rig, caller.peer));
+}
+
 static void keeps_alive_and_gives_up_the_silent(void **state)
 {
 	(void)state;
@@ -394,6 +434,7 @@ int main(void)
 		cmocka_unit_test_teardown(a_malformed_block_is_a_violation, end),
 		cmocka_unit_test_teardown(does_not_talk_to_itself, end),
 		cmocka_unit_test_teardown(two_connections_to_one_node_become_one, end),
+		cmocka_unit_test_teardown(a_borrowed_peer_id_keeps_nobody_away, end),
 		cmocka_unit_test_teardown(keeps_alive_and_gives_up_the_silent, end),
 		cmocka_unit_test_teardown(a_connection_without_a_handshake_ends, end),
 		cmocka_unit_test_teardown(late_news_of_an_earlier_connection_changes_nothing, end),
