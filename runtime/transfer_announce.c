@@ -22,8 +22,10 @@ static void on_replied(
 			transfer->tracker_text[0] = '\0';
 		input.interval_s = reply->interval_s;
 		for (uint32_t i = 0; i < reply->peers_count; i++)
-			transfer_input(transfer, &(struct swarm_input){.kind = SWARM_IN_ADDRESS,
-							 .address = reply->peers[i]});
+			transfer_input(
+				transfer, &(struct swarm_input){.kind = SWARM_IN_TRACKER_PEER,
+						  .tracker = tracker,
+						  .address = reply->peers[i]});
 	}
 	transfer_input(transfer, &input);
 	/* `stopped` has been said everywhere: no need to wait longer. */

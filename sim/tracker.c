@@ -210,10 +210,10 @@ void sim_tracker_announce(struct sim_node *node, const struct swarm_effect *effe
 			u64_max(node->unheard_most_ns, due_ns - u64_min(due_ns, node->heard_ns));
 		node->heard_ns = u64_max(node->heard_ns, due_ns);
 	}
-	/* Production's reply comes before its peers or after them; here they come first. */
 	for (uint32_t i = 0; i < reply.peers_count; i++) {
-		struct sim_answer *named = sim_node_answer(node, SWARM_IN_ADDRESS);
+		struct sim_answer *named = sim_node_answer(node, SWARM_IN_TRACKER_PEER);
 
+		named->input.tracker = effect->tracker;
 		named->input.address = reply.peers[i];
 		sim_node_answer_at(named, due_ns);
 	}

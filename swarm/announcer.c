@@ -9,6 +9,8 @@
  * While we are with a later tier, the earlier ones are asked now and then. When one of them answers
  * we are back with it, and take leave of the tracker that we were with. Of a tracker of the same
  * tier we take no leave: it shares what it knows with the others, and they would forget us too.
+ * Whom a later tier names when we are not with it, or have left it, is not looked for: those may be
+ * of another site.
  */
 #include "swarm/engine.h"
 
@@ -129,6 +131,29 @@ static void take_leave(struct swarm *s, struct announce_line *line, uint32_t tra
 	line->next_ns = u64_min(line->next_ns, s->now_ns + LEAVE_CONFIRMED_NS);
 }
 
+/* Its tier is behind the one that we are with, and is not fallen back to at present: what it
+ * answers now, it was asked earlier. */
+static bool is_behind(const struct announcer *a, const struct announce_line *line, uint32_t tracker)
+{
+	uint32_t reached = line->working;
+
+	if (reached == SWARM_TRACKER_NONE)
+		return false;
+	if (line->asking && line->newest != SWARM_TRACKER_NONE &&
+		a->tiers[line->newest] > a->tiers[reached])
+		reached = line->newest;
+	return a->tiers[tracker] > a->tiers[reached];
+}
+
+bool announcer_heeds(struct swarm *s, uint32_t tracker)
+{
+	struct announcer *a = &s->announcer;
+
+	return tracker < s->settings.trackers_count && a->trackers[tracker].out &&
+	       a->trackers[tracker].event != ANNOUNCE_STOPPED &&
+	       !is_behind(a, line_of(a, tracker), tracker);
+}
+
 static void succeeded(struct swarm *s, uint32_t tracker, uint32_t interval_s)
 {
 	struct announcer *a = &s->announcer;
@@ -144,13 +169,15 @@ static void succeeded(struct swarm *s, uint32_t tracker, uint32_t interval_s)
 	t->lost = false;
 	if (t->event == ANNOUNCE_COMPLETED)
 		line->completed_due = false;
-	if (!line->asking && before != SWARM_TRACKER_NONE &&
-		a->tiers[tracker] >= a->tiers[before]) {
-		/* Another one was faster. In a later tier nobody is to know us then. */
-		if (a->tiers[tracker] > a->tiers[before])
-			take_leave(s, line, tracker);
+	/* Another one was faster. In a later tier nobody is to know us then, and it may be asked
+	 * anew. */
+	if (is_behind(a, line, tracker)) {
+		line->asked &= ~(UINT64_C(1) << tracker);
+		take_leave(s, line, tracker);
 		return;
 	}
+	if (!line->asking && before != SWARM_TRACKER_NONE && a->tiers[tracker] == a->tiers[before])
+		return;
 	settle(s, line, tracker);
 	line->next_ns = s->now_ns + interval_ns - rng_below(&s->rng, interval_ns / 10);
 	if (before != SWARM_TRACKER_NONE && a->tiers[before] > a->tiers[tracker])

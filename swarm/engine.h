@@ -443,6 +443,8 @@ static inline uint32_t frame_saved_bytes(const struct peer_message *block)
 
 /* announcer.c */
 void announcer_create(struct swarm *s);
+/* Whether peers that this tracker answers with now are to be looked for. */
+bool announcer_heeds(struct swarm *s, uint32_t tracker);
 void announcer_reply(struct swarm *s, uint32_t tracker, bool ok, uint32_t interval_s);
 void announcer_completed(struct swarm *s);
 void announcer_stop(struct swarm *s);

@@ -329,6 +329,10 @@ void swarm_handle(struct swarm *s, uint64_t now_ns, const struct swarm_input *in
 	case SWARM_IN_FLUSHED:
 		flush_done(s, input->flush_id, input->ok);
 		break;
+	case SWARM_IN_TRACKER_PEER:
+		if (announcer_heeds(s, input->tracker))
+			(void)address_add(s, &input->address, SWARM_SOURCE_TRACKER);
+		break;
 	case SWARM_IN_TRACKER_REPLY:
 		announcer_reply(s, input->tracker, input->ok, input->interval_s);
 		break;

@@ -139,8 +139,9 @@ enum swarm_input_kind {
 	SWARM_IN_ASSESS_DONE,	 /* all pieces not said to be present are absent */
 	SWARM_IN_PIECE_BAD,	 /* piece: the medium does not return it; fetch again */
 	/* Peers. */
-	SWARM_IN_ADDRESS,	 /* address, source: somebody may be there */
-	SWARM_IN_CONNECTED,	 /* peer (of a CONNECT effect): TCP is up */
+	SWARM_IN_ADDRESS,   /* address, source: somebody may be there. Whom trackers answer with
+			       comes as TRACKER_PEER */
+	SWARM_IN_CONNECTED, /* peer (of a CONNECT effect): TCP is up */
 	SWARM_IN_CONNECT_FAILED, /* peer */
 	SWARM_IN_ACCEPTED, /* address: incoming; *accepted_peer is set, or PEER_NONE: refuse it */
 	SWARM_IN_DISCONNECTED, /* peer */
@@ -167,7 +168,8 @@ enum swarm_input_kind {
 	SWARM_IN_WRITTEN,  /* piece, ok: answer to WRITE or WRITE_ZEROES */
 	SWARM_IN_FLUSHED,  /* flush_id, ok */
 	/* Trackers. */
-	SWARM_IN_TRACKER_REPLY, /* tracker, ok, interval_s; its peers come as ADDRESS inputs */
+	SWARM_IN_TRACKER_PEER,	/* tracker, address: of the reply that follows */
+	SWARM_IN_TRACKER_REPLY, /* tracker, ok, interval_s */
 };
 
 struct swarm_input {

@@ -345,6 +345,10 @@ static inline void answer(struct model *m, uint32_t at, bool ok)
 		input.piece = what.piece;
 		feed(m, &input);
 	} else if (what.kind == PENDING_ANNOUNCE) {
+		peer_address_from4(&input.address,
+			(uint8_t[4]){10, 0, 0, (uint8_t)(8 + input.interval_s)}, 6881);
+		input.kind = SWARM_IN_TRACKER_PEER;
+		feed(m, &input);
 		input.kind = SWARM_IN_TRACKER_REPLY;
 		feed(m, &input);
 	} else {
