@@ -9,6 +9,7 @@
 #define PER_MACHINE_MAX	 8	  /* addresses of one machine, of those that it may name itself */
 #define TELLERS_MAX	 16
 #define NEEDLESS_WAIT_NS (5 * 60 * NS_PER_S)
+#define NEEDLESS_SHIFT	 5 /* for one that is complete: at last about three hours */
 
 static uint32_t chain_of(const struct swarm *s, const struct peer_address *address)
 {
@@ -209,10 +210,13 @@ void address_released(struct swarm *s, uint32_t index, const struct peer *p)
 	if (p->useful)
 		a->failures = 0;
 	uint64_t wait_ns = RETRY_FIRST_NS << u64_min(a->failures, RETRY_SHIFT_MAX);
+	bool complete = s->durable_count == s->pieces_count;
 
-	a->failures++;
+	/* A room full of seeds is to fall silent: each meeting in vain makes the next one later.
+	 * Whoever needs us calls. */
 	if (p->needless)
-		wait_ns = NEEDLESS_WAIT_NS;
+		wait_ns = NEEDLESS_WAIT_NS << (complete ? u64_min(a->failures, NEEDLESS_SHIFT) : 0);
+	a->failures++;
 	/* Jitter, so that a room that lost its switch does not come back as one. */
 	a->next_try_ns = s->now_ns + wait_ns / 2 + rng_below(&s->rng, wait_ns);
 	s->work |= WORK_CONNECT;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The book of addresses: who may name how many, and who makes room for whom. */
+/* The book of addresses: who may name how many, who makes room for whom, who is dialled when. */
 #include "tests/support/pair.h"
 
 #define PIECES	    4
@@ -91,12 +91,126 @@ static void those_that_answer_as_ourselves_make_room(void **state)
 	assert_int_equal(status.learnt_count[SWARM_SOURCE_TRACKER], 1);
 }
 
+static void fail_connects(void)
+{
+	for (uint32_t i = 0, end = rig.log_count; i < end; i++) {
+		struct swarm_effect effect = rig.log[i];
+
+		if (effect.kind == SWARM_EFFECT_CONNECT)
+			rig_feed(&rig, &(struct swarm_input){.kind = SWARM_IN_CONNECT_FAILED,
+					       .peer = effect.peer,
+					       .generation = effect.generation});
+	}
+}
+
+static void an_address_is_tried_once_at_a_time_and_ever_less(void **state)
+{
+	uint32_t tries = 0;
+
+	(void)state;
+	begin_with(1024);
+	for (uint32_t i = 0; i < 5; i++)
+		rig_feed(&rig, &(struct swarm_input){
+				       .kind = SWARM_IN_ADDRESS, .address = guest_address(5)});
+	assert_int_equal(rig_count(&rig, SWARM_EFFECT_CONNECT), 1);
+	for (uint32_t second = 0; second < 1000; second++) {
+		tries += rig_count(&rig, SWARM_EFFECT_CONNECT);
+		fail_connects();
+		rig_clear(&rig);
+		rig_pass(&rig, NS_PER_S);
+	}
+	assert_in_range(tries, 6, 20);
+}
+
+static void no_more_connections_than_wanted(void **state)
+{
+	(void)state;
+	begin_with(1024);
+	for (uint8_t i = 1; i < 200; i++)
+		rig_feed(&rig, &(struct swarm_input){
+				       .kind = SWARM_IN_ADDRESS, .address = guest_address(i)});
+	rig_pass(&rig, NS_PER_S);
+	assert_in_range(rig_count(&rig, SWARM_EFFECT_CONNECT), 1, 32);
+}
+
+static void a_full_book_of_addresses_stays_bounded(void **state)
+{
+	struct swarm_status status;
+
+	(void)state;
+	begin_with(1024);
+	for (uint32_t i = 0; i < 5000; i++) {
+		struct peer_address address = guest_address((uint8_t)i);
+
+		address.ip[13] = (uint8_t)(i >> 8);
+		rig_feed(&rig, &(struct swarm_input){.kind = SWARM_IN_ADDRESS, .address = address});
+		fail_connects();
+		rig_clear(&rig);
+	}
+	swarm_status(rig.swarm, &status);
+	assert_in_range(status.known_addresses_count, 512, 1024);
+}
+
+/* One that is dialled answers, and has everything. How many were dialled in that time. */
+static uint32_t meetings_of_seeds(uint64_t ns)
+{
+	uint32_t count = 0;
+
+	for (uint64_t end_ns = rig.now_ns + ns; rig.now_ns < end_ns; rig_pass(&rig, NS_PER_S)) {
+		const struct swarm_effect *connect = rig_find(&rig, SWARM_EFFECT_CONNECT);
+		struct peer_handshake handshake = {.peer_id = {9}};
+
+		if (connect == NULL)
+			continue;
+		struct guest guest = {connect->peer, connect->generation};
+		struct swarm_input input = {.kind = SWARM_IN_CONNECTED,
+			.peer = guest.peer,
+			.generation = guest.generation,
+			.handshake = &handshake};
+
+		count++;
+		rig_clear(&rig);
+		rig_feed(&rig, &input);
+		peer_reserved_set_ours(handshake.reserved);
+		input.kind = SWARM_IN_HANDSHAKE;
+		rig_feed(&rig, &input);
+		guest_say(&rig, guest, PEER_HAVE_ALL);
+		assert_true(rig_disconnected(&rig, guest.peer));
+		rig_clear(&rig);
+	}
+	return count;
+}
+
+static void seeds_dial_each_other_ever_more_seldom(void **state)
+{
+	struct swarm_settings settings = rig_settings(PIECES, PIECE_BYTES);
+
+	(void)state;
+	settings.all_durable = true;
+	rig_create(&rig, &settings);
+	rig_input(&rig, SWARM_IN_START);
+	rig_feed(
+		&rig, &(struct swarm_input){.kind = SWARM_IN_ADDRESS, .address = guest_address(9)});
+	assert_in_range(meetings_of_seeds(3600 * NS_PER_S), 3, 6);
+	(void)meetings_of_seeds(UINT64_C(9) * 3600 * NS_PER_S);
+	/* But not never. */
+	assert_in_range(meetings_of_seeds(UINT64_C(24) * 3600 * NS_PER_S), 5, 20);
+	/* Who lacks something looks at once. */
+	rig_feed(&rig, &(struct swarm_input){.kind = SWARM_IN_PIECE_BAD, .piece = 1});
+	rig_pass(&rig, 2 * NS_PER_S);
+	assert_non_null(rig_find(&rig, SWARM_EFFECT_CONNECT));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(a_machine_on_the_segment_has_few_ports, end),
 		cmocka_unit_test_teardown(a_machine_that_calls_has_few_ports, end),
 		cmocka_unit_test_teardown(those_that_answer_as_ourselves_make_room, end),
+		cmocka_unit_test_teardown(an_address_is_tried_once_at_a_time_and_ever_less, end),
+		cmocka_unit_test_teardown(no_more_connections_than_wanted, end),
+		cmocka_unit_test_teardown(a_full_book_of_addresses_stays_bounded, end),
+		cmocka_unit_test_teardown(seeds_dial_each_other_ever_more_seldom, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

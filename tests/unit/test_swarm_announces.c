@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Announces to tracker tiers, whatever becomes of the trackers, and what the engine does with
- * addresses. */
+/* Announces to tracker tiers, whatever becomes of the trackers. */
 #include "tests/support/pair.h"
 
 #define PIECES	    4
@@ -316,6 +315,57 @@ static void a_late_answer_of_a_later_tier_is_taken_back(void **state)
 	assert_int_equal(next_announce(NS_PER_S + 100 * NS_PER_MS).tracker, 0);
 }
 
+/* The tracker names somebody, and we look whether he is there. */
+static bool heeded(uint32_t tracker, uint8_t number)
+{
+	uint32_t before = rig_count(&rig, SWARM_EFFECT_CONNECT);
+
+	rig_feed(&rig, &(struct swarm_input){.kind = SWARM_IN_TRACKER_PEER,
+			       .tracker = tracker,
+			       .address = guest_address(number)});
+	return rig_count(&rig, SWARM_EFFECT_CONNECT) > before;
+}
+
+static void whom_a_later_tier_names_too_late_is_not_looked_for(void **state)
+{
+	(void)state;
+	begin(3, false);
+	rig_pass(&rig, 2 * NS_PER_S);
+	rig_clear(&rig);
+	assert_true(heeded(0, 10));
+	reply(0, true, 5);
+	assert_true(heeded(1, 11));
+	assert_false(heeded(2, 12));
+	/* Nor when the first tier is only asked anew, and may be silent this time. */
+	assert_int_equal(next_announce(6 * NS_PER_S).tracker, 0);
+	assert_false(heeded(2, 12));
+	reply(2, true, 5);
+	struct swarm_effect leave = taken_announce();
+
+	assert_int_equal(leave.tracker, 2);
+	assert_int_equal(leave.event, ANNOUNCE_STOPPED);
+	assert_false(heeded(2, 12));
+	reply(2, true, 5);
+	/* It is silent: now he is welcome. */
+	assert_int_equal(next_announce(2100 * NS_PER_MS).tracker, 2);
+	assert_true(heeded(2, 12));
+	reply(2, true, 5);
+	assert_true(heeded(0, 13));
+}
+
+static void whom_nobody_was_asked_for_is_not_looked_for(void **state)
+{
+	(void)state;
+	begin(3, false);
+	uint32_t first = taken_announce().tracker;
+
+	assert_false(heeded(2, 12));
+	assert_false(heeded(7, 12));
+	assert_true(heeded(first, 12));
+	reply(first, true, 5);
+	assert_false(heeded(first, 13));
+}
+
 static void a_tracker_that_was_silent_is_told_that_we_started(void **state)
 {
 	(void)state;
@@ -380,68 +430,6 @@ static void stop_says_goodbye_to_everybody(void **state)
 	assert_int_equal(guest_come(&rig, 4, true).peer, SWARM_PEER_NONE);
 }
 
-/* ---- addresses ---- */
-
-static void fail_connects(void)
-{
-	for (uint32_t i = 0, end = rig.log_count; i < end; i++) {
-		struct swarm_effect effect = rig.log[i];
-
-		if (effect.kind == SWARM_EFFECT_CONNECT)
-			rig_feed(&rig, &(struct swarm_input){.kind = SWARM_IN_CONNECT_FAILED,
-					       .peer = effect.peer,
-					       .generation = effect.generation});
-	}
-}
-
-static void an_address_is_tried_once_at_a_time_and_ever_less(void **state)
-{
-	uint32_t tries = 0;
-
-	(void)state;
-	begin(0, false);
-	for (uint32_t i = 0; i < 5; i++)
-		rig_feed(&rig, &(struct swarm_input){
-				       .kind = SWARM_IN_ADDRESS, .address = guest_address(5)});
-	assert_int_equal(rig_count(&rig, SWARM_EFFECT_CONNECT), 1);
-	for (uint32_t second = 0; second < 1000; second++) {
-		tries += rig_count(&rig, SWARM_EFFECT_CONNECT);
-		fail_connects();
-		rig_clear(&rig);
-		rig_pass(&rig, NS_PER_S);
-	}
-	assert_in_range(tries, 6, 20);
-}
-
-static void no_more_connections_than_wanted(void **state)
-{
-	(void)state;
-	begin(0, false);
-	for (uint8_t i = 1; i < 200; i++)
-		rig_feed(&rig, &(struct swarm_input){
-				       .kind = SWARM_IN_ADDRESS, .address = guest_address(i)});
-	rig_pass(&rig, NS_PER_S);
-	assert_in_range(rig_count(&rig, SWARM_EFFECT_CONNECT), 1, 32);
-}
-
-static void a_full_book_of_addresses_stays_bounded(void **state)
-{
-	struct swarm_status status;
-
-	(void)state;
-	begin(0, false);
-	for (uint32_t i = 0; i < 5000; i++) {
-		struct peer_address address = guest_address((uint8_t)i);
-
-		address.ip[13] = (uint8_t)(i >> 8);
-		rig_feed(&rig, &(struct swarm_input){.kind = SWARM_IN_ADDRESS, .address = address});
-		fail_connects();
-		rig_clear(&rig);
-	}
-	swarm_status(rig.swarm, &status);
-	assert_in_range(status.known_addresses_count, 512, 1024);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -462,13 +450,12 @@ int main(void)
 		cmocka_unit_test_teardown(an_earlier_tier_that_is_back_is_returned_to, end),
 		cmocka_unit_test_teardown(a_late_answer_of_an_earlier_tier_is_a_return_too, end),
 		cmocka_unit_test_teardown(a_late_answer_of_a_later_tier_is_taken_back, end),
+		cmocka_unit_test_teardown(whom_a_later_tier_names_too_late_is_not_looked_for, end),
+		cmocka_unit_test_teardown(whom_nobody_was_asked_for_is_not_looked_for, end),
 		cmocka_unit_test_teardown(a_tracker_that_was_silent_is_told_that_we_started, end),
 		cmocka_unit_test_teardown(everybody_who_knows_us_hears_that_we_stop, end),
 		cmocka_unit_test_teardown(a_relay_is_with_two_tiers_at_a_time, end),
 		cmocka_unit_test_teardown(stop_says_goodbye_to_everybody, end),
-		cmocka_unit_test_teardown(an_address_is_tried_once_at_a_time_and_ever_less, end),
-		cmocka_unit_test_teardown(no_more_connections_than_wanted, end),
-		cmocka_unit_test_teardown(a_full_book_of_addresses_stays_bounded, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
