@@ -186,6 +186,9 @@ void pex_introduced(struct swarm *s, uint32_t peer, uint8_t id)
 		return;
 	p->id_pex = id;
 	pex_changed(s);
+	/* Whoever turns it off forgets what it was told, and is told again if it turns it on. */
+	if (id == 0)
+		bitset_clear_all(&p->pex_told);
 	if (id == 0 || !first || p->introductions_count > 1)
 		return;
 	/* One of ours may know nobody but us. */

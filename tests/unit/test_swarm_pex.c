@@ -238,6 +238,30 @@ static void who_takes_none_is_told_nothing(void **state)
 	assert_false(pex_within(120 * NS_PER_S, guest, &pex));
 }
 
+static void who_turns_it_off_and_on_is_told_again(void **state)
+{
+	struct manner silent = {.own = true, .silent = true};
+	struct peer_pex pex;
+
+	(void)state;
+	begin();
+	struct guest guest = come(2, &own);
+	struct guest goes = come(3, &own);
+
+	(void)come(4, &own);
+	assert_true(pex_within(6 * NS_PER_S, guest, &pex));
+	assert_int_equal(pex.added_count, 2);
+	introduce(guest, &silent);
+	assert_false(pex_within(20 * NS_PER_S, guest, &pex));
+	guest_go(&rig, goes);
+	introduce(guest, &own);
+	assert_true(pex_within(6 * NS_PER_S, guest, &pex));
+	assert_int_equal(pex.added_count, 1);
+	assert_true(names(&pex, 4));
+	/* Nor is it told that somebody has gone of whom it does not know. */
+	assert_int_equal(pex.dropped_count, 0);
+}
+
 static void without_it_nothing_is_said_or_heard(void **state)
 {
 	struct peer_pex pex;
@@ -451,6 +475,7 @@ int main(void)
 		cmocka_unit_test_teardown(who_goes_is_dropped, end),
 		cmocka_unit_test_teardown(others_hear_once_a_minute, end),
 		cmocka_unit_test_teardown(who_takes_none_is_told_nothing, end),
+		cmocka_unit_test_teardown(who_turns_it_off_and_on_is_told_again, end),
 		cmocka_unit_test_teardown(without_it_nothing_is_said_or_heard, end),
 		cmocka_unit_test_teardown(sites_are_kept_apart, end),
 		cmocka_unit_test_teardown(one_that_has_not_said_where_it_is_is_not_told_of, end),
