@@ -157,16 +157,28 @@ enum lsd_words lsd_core_say(struct lsd_core *core, uint64_t now_ns, const struct
 
 /* ---- others ---- */
 
-static struct lsd_heard *find(struct lsd_core *core, const struct lsd_caller *caller)
+static struct lsd_heard *find(struct lsd_core *core, const struct peer_address *address)
 {
-	for (uint32_t i = 0; i < core->heard_count; i++) {
-		struct lsd_heard *heard = &core->heard[i];
-
-		if (peer_address_equal(&heard->address, &caller->address) ||
-			(caller->key != 0 && heard->key == caller->key))
-			return heard;
-	}
+	for (uint32_t i = 0; i < core->heard_count; i++)
+		if (peer_address_equal(&core->heard[i].address, address))
+			return &core->heard[i];
 	return NULL;
+}
+
+/* The same words came over the other family a moment ago. A cookie is no secret: within a family
+ * somebody else may say it, and whoever was heard at this address before is heard there again. */
+static bool is_echo(const struct lsd_core *core, uint64_t now_ns, const struct lsd_caller *caller)
+{
+	bool is4 = peer_address_is4(&caller->address);
+
+	for (uint32_t i = 0; caller->key != 0 && i < core->heard_count; i++) {
+		const struct lsd_heard *heard = &core->heard[i];
+
+		if (heard->key == caller->key && peer_address_is4(&heard->address) != is4 &&
+			now_ns < heard->heard_ns + ECHO_NS)
+			return true;
+	}
+	return false;
 }
 
 /* A place for one more: the one not heard of for longest goes. */
@@ -186,17 +198,16 @@ enum memory { MEMORY_NEW, MEMORY_KNOWN, MEMORY_ECHO };
 
 static enum memory remember(struct lsd_core *core, uint64_t now_ns, const struct lsd_caller *caller)
 {
-	struct lsd_heard *heard = find(core, caller);
-	bool moved = heard != NULL && !peer_address_equal(&heard->address, &caller->address);
+	struct lsd_heard *heard = find(core, &caller->address);
 	bool known = heard != NULL && now_ns < heard->heard_ns + HEARD_LASTS_NS;
 
-	if (moved && now_ns < heard->heard_ns + ECHO_NS)
+	if (heard == NULL && is_echo(core, now_ns, caller))
 		return MEMORY_ECHO;
 	if (heard == NULL)
 		heard = make_room(core);
 	*heard = (struct lsd_heard){
 		.address = caller->address, .key = caller->key, .heard_ns = now_ns};
-	return known && !moved ? MEMORY_KNOWN : MEMORY_NEW;
+	return known ? MEMORY_KNOWN : MEMORY_NEW;
 }
 
 bool lsd_core_heard(struct lsd_core *core, uint64_t now_ns, const struct lsd_need *need,

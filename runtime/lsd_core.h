@@ -64,8 +64,8 @@ MUST_USE enum lsd_words lsd_core_say(
 uint64_t lsd_core_due_ns(const struct lsd_core *core);
 
 /* Somebody says that it is at this address. key: of its cookie, by which a machine is known that is
- * heard over two families or interfaces (the first counts), 0: none. wants: answers that it asks
- * for, LSD_WANTS_UNKNOWN of another client. True: tell the swarm of it. */
+ * heard over both families (the first counts), 0: none. wants: answers that it asks for,
+ * LSD_WANTS_UNKNOWN of another client. True: tell the swarm of it. */
 struct lsd_caller {
 	struct peer_address address;
 	uint32_t key;

@@ -258,7 +258,7 @@ static void other_clients_are_answered_once(void **state)
 	assert_int_equal(seed->heres_count, before + 1);
 }
 
-/* The same words over IPv6, too, or over a second interface: one machine, and one answer. */
+/* The same words over IPv6, too: one machine, and one answer. */
 static void who_is_heard_twice_is_one(void **state)
 {
 	struct node *node = add(false, 0);
@@ -269,9 +269,30 @@ static void who_is_heard_twice_is_one(void **state)
 	caller.address = (struct peer_address){.ip = {0xfd, [15] = 7}, .port = 6881};
 	assert_false(lsd_core_heard(&node->core, now_ns + NS_PER_MS, &node->need, &caller));
 	assert_int_equal(node->core.answers_count, 1);
+	assert_int_equal(node->core.heard_count, 1);
 	/* It has moved: the first address is heard no more. */
 	assert_true(lsd_core_heard(&node->core, now_ns + 60 * NS_PER_S, &node->need, &caller));
-	assert_int_equal(node->core.heard_count, 1);
+}
+
+/* Whoever hears a cookie can say it, too, before its owner speaks again. */
+static void a_borrowed_cookie_silences_nobody(void **state)
+{
+	struct node *node = add(false, 0);
+	struct lsd_caller owner = {.address = address_of(7), .key = 77, .wants = 8};
+	struct lsd_caller borrower = {.address = address_of(8), .key = 77, .wants = 0};
+	struct lsd_caller over_ipv6 = borrower;
+
+	(void)state;
+	over_ipv6.address = (struct peer_address){.ip = {0xfd, [15] = 8}, .port = 6881};
+	for (uint32_t second = 0; second < 60; second++) {
+		now_ns += NS_PER_S;
+		assert_true(lsd_core_heard(&node->core, now_ns, &node->need, &borrower));
+		if (second > 0) /* its owner was heard once */
+			assert_false(lsd_core_heard(&node->core, now_ns, &node->need, &over_ipv6));
+		now_ns += NS_PER_MS;
+		assert_true(lsd_core_heard(&node->core, now_ns, &node->need, &owner));
+		assert_true(node->core.asked_ns == now_ns);
+	}
 }
 
 static void lonely_again_it_asks_again(void **state)
@@ -352,6 +373,7 @@ int main(void)
 			a_seed_says_that_it_is_there_and_answers, begin, end),
 		cmocka_unit_test_setup_teardown(other_clients_are_answered_once, begin, end),
 		cmocka_unit_test_setup_teardown(who_is_heard_twice_is_one, begin, end),
+		cmocka_unit_test_setup_teardown(a_borrowed_cookie_silences_nobody, begin, end),
 		cmocka_unit_test_setup_teardown(lonely_again_it_asks_again, begin, end),
 		cmocka_unit_test_setup_teardown(a_large_room_answers_with_few_voices, begin, end),
 		cmocka_unit_test_setup_teardown(
