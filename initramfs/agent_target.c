@@ -241,11 +241,11 @@ static bool start(struct agent *agent, struct failure *failure)
 			.ramp_s = agent->plan.ramp_s},
 		.memory_bytes = memory_bytes(agent),
 		.memory_taken_bytes = taken_bytes(agent),
-		.pex = true,
-		.lsd = true,
+		.pex = !agent->plan.off.pex,
+		.lsd = !agent->plan.off.lsd,
 		.rack = agent->plan.rack,
 		.site = agent->plan.site,
-		.dht = true,
+		.dht = !agent->plan.off.dht,
 		.on_event = on_transfer,
 		.context = agent};
 

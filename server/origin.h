@@ -8,6 +8,7 @@
 
 #include "images/store.h"
 #include "runtime/session.h"
+#include "wire/plan.h"
 
 #define ORIGINS_MAX 64
 
@@ -23,6 +24,7 @@ struct origins_settings {
 	uint32_t trackers_count;
 	const char *rack; /* borrowed; "": in none */
 	const char *site;
+	struct discovery_off off;
 	const struct peer_address *dht_nodes; /* borrowed */
 	uint32_t dht_nodes_count;
 	void (*on_trouble)(void *context, const char *text);

@@ -67,6 +67,7 @@ static void plan_for(
 	plan->report_interval_ms = 1000;
 	plan->seed_deadline_s = server->settings.seed_deadline_s;
 	plan->memory_bytes = server->settings.memory_bytes;
+	plan->off = server->settings.off;
 	plan->up_bytes_per_s = plan->down_bytes_per_s = server->settings.node_bytes_per_s;
 	plan->ramp_s = server->settings.ramp_s;
 	snprintf(plan->rack, sizeof(plan->rack), "%s", node->rack);

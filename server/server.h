@@ -52,6 +52,7 @@ struct server_settings {
 	uint64_t node_bytes_per_s;   /* what a node sends, and receives, at most; 0: no limit */
 	uint64_t origin_bytes_per_s; /* what the origin sends of an image at most; 0: no limit */
 	uint64_t ramp_s;	     /* until these are reached */
+	struct discovery_off off;    /* for nodes and origin */
 	struct peer_address dht_nodes[SERVER_DHT_NODES_MAX]; /* the origin's to begin with */
 	uint32_t dht_nodes_count;
 };

@@ -137,6 +137,7 @@ bool server_start_swarm(struct server *server, struct failure *failure)
 		.trackers_count = server->trackers_count,
 		.rack = server->settings.rack,
 		.site = server->settings.site,
+		.off = server->settings.off,
 		.dht_nodes = server->settings.dht_nodes,
 		.dht_nodes_count = server->settings.dht_nodes_count,
 		.on_trouble = on_origin_trouble,

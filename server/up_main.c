@@ -40,6 +40,7 @@ struct up_options {
 	uint64_t node_bytes_per_s;
 	uint64_t origin_bytes_per_s;
 	struct option_texts dht_nodes;
+	struct discovery_off off;
 	struct cluster_options cluster;
 	uint64_t ramp_s;
 	bool discover;
@@ -184,6 +185,8 @@ static bool sites_load(
 static bool dht_nodes_parse(
 	const struct up_options *wanted, struct server_settings *settings, struct failure *failure)
 {
+	if (wanted->off.dht && wanted->dht_nodes.count > 0)
+		return failure_set(failure, ERROR_USAGE, "--dht and --no-dht exclude each other");
 	if (wanted->dht_nodes.count > SERVER_DHT_NODES_MAX)
 		return failure_set(
 			failure, ERROR_USAGE, "--dht: more than %d nodes", SERVER_DHT_NODES_MAX);
@@ -233,6 +236,7 @@ static bool settings_make(
 	settings->node_bytes_per_s = wanted->node_bytes_per_s;
 	settings->origin_bytes_per_s = wanted->origin_bytes_per_s;
 	settings->ramp_s = wanted->ramp_s;
+	settings->off = wanted->off;
 	if (!dht_nodes_parse(wanted, settings, failure))
 		return false;
 	if (!place_is_fine("--rack", wanted->rack, failure) ||
@@ -361,52 +365,55 @@ static int run(const struct up_options *wanted)
 	return fine ? EXIT_OK : command_fail("up", &failure);
 }
 
-int up_main(int argc, char **argv)
+static enum parse_result options_parse(struct up_options *wanted, int argc, char **argv)
 {
-	struct up_options wanted = {
-		.http_port = 8080, .tracker_port = 6969, .peer_port = 6881, .seed_deadline_s = 600};
 	const struct option_description options[] = {
-		{"interface", OPTION_TEXT, &wanted.interface, "IF", "where the machines are"},
-		{"image", OPTION_TEXT, &wanted.image, "FILE", "import this image first"},
-		{"discover", OPTION_FLAG, &wanted.discover, NULL,
+		{"interface", OPTION_TEXT, &wanted->interface, "IF", "where the machines are"},
+		{"image", OPTION_TEXT, &wanted->image, "FILE", "import this image first"},
+		{"discover", OPTION_FLAG, &wanted->discover, NULL,
 			"boot unknown machines once for a read-only inventory"},
-		{"dhcp", OPTION_TEXT, &wanted.dhcp, "full|proxy|off",
+		{"dhcp", OPTION_TEXT, &wanted->dhcp, "full|proxy|off",
 			"default: proxy when somebody answers, else full"},
-		{"dhcp-range", OPTION_TEXT, &wanted.dhcp_range, "FIRST,LAST",
+		{"dhcp-range", OPTION_TEXT, &wanted->dhcp_range, "FIRST,LAST",
 			"addresses to hand out (upper half of the subnet)"},
-		{"router", OPTION_TEXT, &wanted.router, "ADDR", "gateway to tell with full DHCP"},
-		{"rack", OPTION_TEXT, &wanted.rack, "NAME",
+		{"router", OPTION_TEXT, &wanted->router, "ADDR", "gateway to tell with full DHCP"},
+		{"rack", OPTION_TEXT, &wanted->rack, "NAME",
 			"the rack this server stands in (see node set --rack)"},
-		{"site", OPTION_TEXT, &wanted.site, "NAME", "the site of server and machines"},
-		CLUSTER_OPTIONS(wanted.cluster),
-		{"sites", OPTION_TEXT, &wanted.sites, "FILE",
+		{"site", OPTION_TEXT, &wanted->site, "NAME", "the site of server and machines"},
+		CLUSTER_OPTIONS(wanted->cluster),
+		{"sites", OPTION_TEXT, &wanted->sites, "FILE",
 			"table of sites: machines get their site's trackers, then the fallback's"},
-		{"http-port", OPTION_COUNT, &wanted.http_port, "PORT", "default 8080"},
-		{"tracker-port", OPTION_COUNT, &wanted.tracker_port, "PORT",
+		{"http-port", OPTION_COUNT, &wanted->http_port, "PORT", "default 8080"},
+		{"tracker-port", OPTION_COUNT, &wanted->tracker_port, "PORT",
 			"UDP tracker, default 6969"},
-		{"peer-port", OPTION_COUNT, &wanted.peer_port, "PORT", "origin, default 6881"},
-		{"seed-deadline", OPTION_DURATION, &wanted.seed_deadline_s, "TIME",
+		{"peer-port", OPTION_COUNT, &wanted->peer_port, "PORT", "origin, default 6881"},
+		{"seed-deadline", OPTION_DURATION, &wanted->seed_deadline_s, "TIME",
 			"how long a complete machine serves others at most (10m)"},
-		{"dht", OPTION_TEXTS, &wanted.dht_nodes, "ADDR:PORT",
+		{"dht", OPTION_TEXTS, &wanted->dht_nodes, "ADDR:PORT",
 			"a node of the DHT to begin with: another site's origin (repeatable)"},
-		{"limit", OPTION_RATE, &wanted.node_bytes_per_s, "RATE",
+		{"no-dht", OPTION_FLAG, &wanted->off.dht, NULL,
+			"server and machines do not take part in the DHT"},
+		{"no-lsd", OPTION_FLAG, &wanted->off.lsd, NULL,
+			"nor call, and answer, on their network segment"},
+		{"no-pex", OPTION_FLAG, &wanted->off.pex, NULL, "nor tell each other of peers"},
+		{"limit", OPTION_RATE, &wanted->node_bytes_per_s, "RATE",
 			"what a machine sends, and receives, at most (1Gbit, 50MB/s)"},
-		{"origin-limit", OPTION_RATE, &wanted.origin_bytes_per_s, "RATE",
+		{"origin-limit", OPTION_RATE, &wanted->origin_bytes_per_s, "RATE",
 			"what the server sends of an image at most"},
-		{"ramp", OPTION_DURATION, &wanted.ramp_s, "TIME",
+		{"ramp", OPTION_DURATION, &wanted->ramp_s, "TIME",
 			"reach these limits only after so long"},
-		{"memory", OPTION_SIZE, &wanted.memory_bytes, "SIZE",
+		{"memory", OPTION_SIZE, &wanted->memory_bytes, "SIZE",
 			"of the agent on a machine (a sixth of it, up to 64MiB)"},
-		{"kernel", OPTION_TEXT, &wanted.kernel, "DEB|DIR",
+		{"kernel", OPTION_TEXT, &wanted->kernel, "DEB|DIR",
 			"kernel package or directory for the machines"},
-		{"drivers", OPTION_TEXT, &wanted.drivers, "all|LIST", "drivers for the machines"},
-		{"agent", OPTION_TEXT, &wanted.agent, "FILE", "another agent program"},
-		{"kernel-options", OPTION_TEXT, &wanted.options, "TEXT",
+		{"drivers", OPTION_TEXT, &wanted->drivers, "all|LIST", "drivers for the machines"},
+		{"agent", OPTION_TEXT, &wanted->agent, "FILE", "another agent program"},
+		{"kernel-options", OPTION_TEXT, &wanted->options, "TEXT",
 			"more of the machines' kernel command line"},
-		{"rebuild", OPTION_FLAG, &wanted.rebuild, NULL, "build the initramfs anew"},
-		{"plain", OPTION_FLAG, &wanted.plain, NULL, "lines instead of a page"},
-		{"debug", OPTION_FLAG, &wanted.debug, NULL, "log more, dnsmasq's lines too"},
-		{"state", OPTION_TEXT, &wanted.state, "DIR",
+		{"rebuild", OPTION_FLAG, &wanted->rebuild, NULL, "build the initramfs anew"},
+		{"plain", OPTION_FLAG, &wanted->plain, NULL, "lines instead of a page"},
+		{"debug", OPTION_FLAG, &wanted->debug, NULL, "log more, dnsmasq's lines too"},
+		{"state", OPTION_TEXT, &wanted->state, "DIR",
 			"state directory ($SWARMBOOT_STATE or /var/lib/swarmboot)"},
 		{NULL, OPTION_FLAG, NULL, NULL, NULL},
 	};
@@ -422,7 +429,15 @@ int up_main(int argc, char **argv)
 	};
 	size_t operands_count;
 
-	switch (command_parse(&description, argc, argv, NULL, &operands_count)) {
+	return command_parse(&description, argc, argv, NULL, &operands_count);
+}
+
+int up_main(int argc, char **argv)
+{
+	struct up_options wanted = {
+		.http_port = 8080, .tracker_port = 6969, .peer_port = 6881, .seed_deadline_s = 600};
+
+	switch (options_parse(&wanted, argc, argv)) {
 	case PARSE_HELP:
 		return EXIT_OK;
 	case PARSE_WRONG:

@@ -72,6 +72,9 @@ size_t plan_write(const struct plan *plan, uint8_t *bytes, size_t capacity)
 	ben_put_unsigned(&writer, "limit up", plan->up_bytes_per_s);
 	ben_put_unsigned(&writer, "memory", plan->memory_bytes);
 	ben_put_text(&writer, "metainfo path", plan->metainfo_path);
+	ben_put_unsigned(&writer, "no dht", plan->off.dht);
+	ben_put_unsigned(&writer, "no lsd", plan->off.lsd);
+	ben_put_unsigned(&writer, "no pex", plan->off.pex);
 	ben_put_text(&writer, "node", plan->node);
 	ben_put_bytes(&writer, "nonce", plan->nonce, PLAN_NONCE_BYTES);
 	write_peers(&writer, plan);
@@ -168,6 +171,9 @@ bool plan_parse(
 	plan->up_bytes_per_s = field_unsigned(&fields, "limit up", UINT64_MAX);
 	plan->memory_bytes = field_unsigned(&fields, "memory", UINT64_MAX);
 	field_text(&fields, "metainfo path", plan->metainfo_path, sizeof(plan->metainfo_path));
+	plan->off.dht = field_bool(&fields, "no dht");
+	plan->off.lsd = field_bool(&fields, "no lsd");
+	plan->off.pex = field_bool(&fields, "no pex");
 	field_text(&fields, "node", plan->node, sizeof(plan->node));
 	field_bytes(&fields, "nonce", plan->nonce, PLAN_NONCE_BYTES);
 	read_peers(&fields, plan);

@@ -41,6 +41,13 @@ struct target_rule {
 	uint32_t sector_bytes;
 };
 
+/* Ways to find peers, beside trackers, that are not to be used (docs/discovery.md). */
+struct discovery_off {
+	bool dht;
+	bool lsd;
+	bool pex;
+};
+
 struct plan {
 	enum plan_action action;
 	char node[NODE_ID_MAX];		 /* the server's id of the node: its first MAC, aa:bb:.. */
@@ -59,6 +66,7 @@ struct plan {
 	uint64_t ramp_s;	       /* reached after so long */
 	char rack[PEER_PLACE_MAX + 1]; /* the node's, "": in none (docs/racks.md) */
 	char site[PEER_PLACE_MAX + 1];
+	struct discovery_off off;
 	uint64_t memory_bytes;	     /* of the agent; 0: its default */
 	uint64_t seed_deadline_s;    /* leave after this even when not released */
 	uint64_t report_interval_ms; /* default 1000 */

@@ -48,6 +48,7 @@ static void make_largest(void)
 	plan.ramp_s = UINT64_MAX;
 	fill_text(plan.rack, sizeof(plan.rack));
 	fill_text(plan.site, sizeof(plan.site));
+	plan.off = (struct discovery_off){true, true, true};
 	plan.memory_bytes = plan.seed_deadline_s = plan.report_interval_ms = UINT64_MAX;
 	plan.end = PLAN_END_STAY;
 	memset(plan.head_tail_sha256, 0xfe, sizeof(plan.head_tail_sha256));
@@ -95,6 +96,9 @@ static void assert_same(const struct plan *a, const struct plan *b)
 	assert_true(a->ramp_s == b->ramp_s);
 	assert_string_equal(a->rack, b->rack);
 	assert_string_equal(a->site, b->site);
+	assert_int_equal(a->off.dht, b->off.dht);
+	assert_int_equal(a->off.lsd, b->off.lsd);
+	assert_int_equal(a->off.pex, b->off.pex);
 	assert_true(a->memory_bytes == b->memory_bytes);
 	assert_true(a->seed_deadline_s == b->seed_deadline_s);
 	assert_true(a->report_interval_ms == b->report_interval_ms);
@@ -193,7 +197,7 @@ static void every_key_is_wanted(void **state)
 			assert_int_not_equal(parse(&got, bent, head + length + tail), ERROR_NONE);
 		}
 	}
-	assert_int_equal(keys_count, 21);
+	assert_int_equal(keys_count, 24);
 	memcpy(bent, "d1:zle", 6);
 	memcpy(bent + 6, bytes + 1, bytes_count - 1);
 	assert_int_equal(parse(&got, bent, bytes_count + 5), ERROR_NONE);
