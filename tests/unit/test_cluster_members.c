@@ -19,7 +19,8 @@ static struct cluster_statistics statistics_of(uint32_t number)
 	return statistics;
 }
 
-static void receive(uint32_t to, const struct peer_address *from, const uint8_t *bytes, size_t count)
+static void receive(
+	uint32_t to, const struct peer_address *from, const uint8_t *bytes, size_t count)
 {
 	cluster_core_receive(
 		world.members[to].core, world_clock(&world.members[to]), from, bytes, count);

@@ -37,8 +37,8 @@ static void put_into_book(uint32_t number, uint32_t count)
 		uint8_t ip[4] = {192, 168, (uint8_t)(i >> 8), (uint8_t)i};
 
 		peer_address_from4(&record.address, ip, 6881);
-		tracker_core_record(world.members[number].book,
-			world_clock(&world.members[number]), &record);
+		tracker_core_record(
+			world.members[number].book, world_clock(&world.members[number]), &record);
 	}
 }
 
