@@ -50,7 +50,7 @@ static bool measure(struct tracker_core *core)
 	if (settings->replicated)
 		core->changes_max = (uint32_t)u64_min(
 			u64_max(settings->peers_max / 8, CHANGES_MIN), CHANGES_MAX);
-	core->ports_count = (uint32_t)items + SHARES_SPARE;
+	core->ports_count = (uint32_t)(items / 2) + SHARES_SPARE;
 	core->shares_count = (uint32_t)(items / 8) + SHARES_SPARE;
 	core->share_peers_max = share_max(settings, settings->peers_max, TRACKER_SHARE_PEERS_MIN);
 	core->share_swarms_max =

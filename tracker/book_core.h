@@ -150,7 +150,7 @@ struct tracker_core {
 	uint32_t peers_most_before;
 	uint64_t peers_most_since_ms;
 
-	uint16_t *ports; /* how many there are of an IP in a swarm, by a keyed hash of both */
+	uint16_t *ports; /* how many there are of an IP in a swarm, twice, by a keyed hash */
 	uint32_t ports_count;
 	struct share *shares; /* by address */
 	uint32_t shares_count;

@@ -185,30 +185,43 @@ static bool is_loopback(const uint8_t ip[static 16])
 	return be64_read(ip) == 0 && be64_read(ip + 8) == 1;
 }
 
-static uint16_t *ports_of(
+/* One count in each half of the table: who shares one of them with somebody greedy hardly ever
+ * shares the other. */
+struct ports {
+	uint16_t *first;
+	uint16_t *second;
+};
+
+static struct ports ports_of(
 	const struct tracker_core *core, uint32_t swarm, const struct peer_address *address)
 {
+	uint32_t half = core->ports_count / 2;
 	uint64_t hash = keyed_hash(core->hash_key, be64_read(address->ip));
 
 	hash = keyed_hash(keyed_hash(hash, be64_read(address->ip + 8)), swarm);
-	return &core->ports[keyed_hash_below(hash, core->ports_count)];
+	return (struct ports){&core->ports[keyed_hash_below(hash, half)],
+		&core->ports[half + keyed_hash_below(hash << 32, half)]};
 }
 
 bool book_ports_full(
 	const struct tracker_core *core, uint32_t swarm, const struct peer_address *address)
 {
+	struct ports ports = ports_of(core, swarm, address);
+
 	return core->settings.share_percent < 100 && !is_loopback(address->ip) &&
-	       *ports_of(core, swarm, address) >= TRACKER_PORTS_MAX;
+	       *ports.first >= TRACKER_PORTS_MAX && *ports.second >= TRACKER_PORTS_MAX;
 }
 
 static void count_address(struct tracker_core *core, uint32_t swarm,
 	const struct peer_address *address, uint32_t change)
 {
-	uint16_t *ports = ports_of(core, swarm, address);
+	struct ports ports = ports_of(core, swarm, address);
 
 	core->shares[share_of(core, address->ip)].peers_count += change;
-	if (!is_loopback(address->ip))
-		*ports = (uint16_t)(*ports + change);
+	if (is_loopback(address->ip))
+		return;
+	*ports.first = (uint16_t)(*ports.first + change);
+	*ports.second = (uint16_t)(*ports.second + change);
 }
 
 /* The last one of its list takes the slot that becomes free. */

@@ -111,6 +111,29 @@ static void in_one_swarm_an_ip_has_so_many_ports(void **state)
 	free(core);
 }
 
+/* Counts are by hashes: hardly anybody is counted together with who took all it could. */
+static void others_are_recorded_beside_who_takes_all(void **state)
+{
+	enum { OTHERS = 6000 };
+	struct tracker_core *core = fixture_core(&(struct tracker_core_settings){
+		.swarms_max = SWARMS_MAX, .peers_max = 8000, .interval_s = 5, .seed = 7});
+	struct peer_address address = fixture_address(1, false);
+
+	(void)state;
+	for (uint32_t swarm = 1; swarm <= SWARMS_SHARE; swarm++)
+		for (uint16_t port = 1; port <= TRACKER_PORTS_MAX; port++)
+			assert_true(come(core, 1000, &address, swarm, port, ANNOUNCE_STARTED));
+	uint32_t greedy = tracker_core_peers_count(core);
+
+	assert_int_equal(greedy, SWARMS_SHARE * TRACKER_PORTS_MAX);
+	for (uint32_t i = 2; i < OTHERS + 2; i++) {
+		address = fixture_address(i, false);
+		assert_true(come(core, 1000, &address, 1, 1, ANNOUNCE_STARTED));
+	}
+	assert_in_range(tracker_core_peers_count(core) - greedy, OTHERS - 3, OTHERS);
+	free(core);
+}
+
 static void on_loopback_nobody_counts_ports(void **state)
 {
 	struct tracker_core *core = make(0);
@@ -335,6 +358,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_address_has_a_quarter_of_the_peers),
 		cmocka_unit_test(in_one_swarm_an_ip_has_so_many_ports),
+		cmocka_unit_test(others_are_recorded_beside_who_takes_all),
 		cmocka_unit_test(on_loopback_nobody_counts_ports),
 		cmocka_unit_test(what_is_silent_counts_no_more),
 		cmocka_unit_test(a_64_of_ipv6_is_one_address),
