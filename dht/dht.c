@@ -2,11 +2,12 @@
 /* A DHT node's life: inputs, effects, joining, upkeep. */
 #include "dht/state.h"
 
-#define UPKEEP_NS	   (5 * NS_PER_S)
-#define ENTRY_PAUSE_NS	   NS_PER_S
-#define ENTRY_PAUSE_NS_MAX (30 * NS_PER_S)
-#define JOIN_PAUSE_NS	   (2 * NS_PER_S)
-#define JOIN_PAUSE_NS_MAX  (5 * 60 * NS_PER_S)
+#define UPKEEP_NS	    (5 * NS_PER_S)
+#define ENTRY_PAUSE_NS	    NS_PER_S
+#define LONELY_PAUSE_NS_MAX (30 * NS_PER_S) /* while few nodes answer */
+#define ENTRY_PAUSE_NS_MAX  (2 * 60 * NS_PER_S)
+#define JOIN_PAUSE_NS	    (2 * NS_PER_S)
+#define JOIN_PAUSE_NS_MAX   (5 * 60 * NS_PER_S)
 
 size_t dht_bytes(void)
 {
@@ -46,27 +47,45 @@ static bool family_lonely(const struct dht *dht, unsigned family)
 static void ask_entry(struct dht *dht, struct dht_entry *entry)
 {
 	struct krpc_contact contact = {.address = entry->address};
+	bool few = table_count(dht, family_of(&entry->address), false, true) < NODES_PER_BUCKET;
 
 	ping_later(dht, &contact);
-	entry->pause_ns = u64_min(u64_max(2 * entry->pause_ns, ENTRY_PAUSE_NS), ENTRY_PAUSE_NS_MAX);
+	entry->pause_ns = u64_min(u64_max(2 * entry->pause_ns, ENTRY_PAUSE_NS),
+		few ? LONELY_PAUSE_NS_MAX : ENTRY_PAUSE_NS_MAX);
 	entry->due_ns = dht->now_ns + entry->pause_ns;
+}
+
+static struct dht_entry *entry_find(struct dht *dht, const struct peer_address *address)
+{
+	for (uint32_t i = 0; i < dht->entries_count; i++)
+		if (peer_address_equal(&dht->entries[i].address, address))
+			return &dht->entries[i];
+	return NULL;
+}
+
+void entry_heard(struct dht *dht, const struct peer_address *address, bool answered)
+{
+	struct dht_entry *entry = entry_find(dht, address);
+
+	if (entry == NULL)
+		return;
+	entry->silent = !answered;
+	if (answered)
+		entry->pause_ns = 0;
 }
 
 void dht_bootstrap(struct dht *dht, uint64_t now_ns, const struct peer_address *address)
 {
-	struct dht_entry *entry = NULL;
+	struct dht_entry *entry = entry_find(dht, address);
 
 	dht->now_ns = now_ns;
 	if (address->port == 0 || !family_on(dht, family_of(address)))
 		return;
-	for (uint32_t i = 0; i < dht->entries_count; i++)
-		if (peer_address_equal(&dht->entries[i].address, address))
-			entry = &dht->entries[i];
 	if (entry == NULL) {
 		entry = &dht->entries[dht->entries_count < DHT_BOOTSTRAP_MAX
 					      ? dht->entries_count++
 					      : rng_below(&dht->rng, DHT_BOOTSTRAP_MAX)];
-		*entry = (struct dht_entry){.address = *address};
+		*entry = (struct dht_entry){.address = *address, .silent = true};
 	} else if (entry->due_ns > now_ns) {
 		return;
 	}
@@ -83,17 +102,11 @@ void dht_meet(struct dht *dht, uint64_t now_ns, const struct peer_address *addre
 		ping_later(dht, &contact);
 }
 
-/* With few nodes, those that are not among them are asked again: the few may know only us. */
-static bool entry_wanted(const struct dht *dht, const struct dht_entry *entry)
-{
-	return table_count(dht, family_of(&entry->address), false, true) < NODES_PER_BUCKET &&
-	       table_at(dht, &entry->address) == NULL;
-}
-
+/* However many nodes there are: they may all be on our side of a link that was cut. */
 static void ask_entries(struct dht *dht)
 {
 	for (uint32_t i = 0; i < dht->entries_count; i++)
-		if (dht->entries[i].due_ns <= dht->now_ns && entry_wanted(dht, &dht->entries[i]))
+		if (dht->entries[i].silent && dht->entries[i].due_ns <= dht->now_ns)
 			ask_entry(dht, &dht->entries[i]);
 }
 
@@ -141,7 +154,7 @@ uint64_t dht_deadline_ns(const struct dht *dht)
 	for (unsigned family = 0; family < FAMILIES; family++)
 		deadline_ns = u64_min(deadline_ns, dht->join_ns[family]);
 	for (uint32_t i = 0; i < dht->entries_count; i++)
-		if (entry_wanted(dht, &dht->entries[i]))
+		if (dht->entries[i].silent)
 			deadline_ns = u64_min(deadline_ns, dht->entries[i].due_ns);
 	return u64_min(deadline_ns, lookups_deadline_ns(dht));
 }
@@ -188,6 +201,7 @@ static void take_answer(struct dht *dht, const struct peer_address *from)
 		memcpy(contact.id, message->id, DHT_ID_BYTES);
 		take_vote(dht, family_of(from));
 		table_answered(dht, &contact);
+		entry_heard(dht, from, true);
 		/* Somebody else lives there now, or never did who was said to. */
 		if (ended.has_id && memcmp(ended.contact.id, message->id, DHT_ID_BYTES) != 0) {
 			if (of_lookup)

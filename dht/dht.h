@@ -23,7 +23,9 @@
 #define DHT_BOOTSTRAP_MAX      32
 #define DHT_SECRET_BYTES       32
 #define DHT_SEARCH_PEERS_MAX   192 /* different ones that one search names in each family */
-#define DHT_KEYS_ANNOUNCED_MAX 64
+#define DHT_USERS_MAX	       128 /* images of one node */
+#define DHT_KEYS_ANNOUNCED_MAX (2 * DHT_USERS_MAX) /* each has its site's key and the global one   \
+						    */
 
 struct dht;
 
@@ -48,7 +50,8 @@ struct dht *dht_create(void *memory, const struct dht_settings *settings, uint64
 
 /* ---- inputs ---- */
 
-/* There may be a node at that address. It is asked now and, while no node is known, again. */
+/* There may be a node at that address. It is asked now, and whenever it has not answered the last
+ * time again: after a second at first, 30 s while few nodes answer, two minutes at most. */
 void dht_bootstrap(struct dht *dht, uint64_t now_ns, const struct peer_address *address);
 
 /* A stranger says that there is a node at its address: it is asked once, within the limits that its

@@ -13,6 +13,7 @@
 #define GLOBAL_PAUSE_NS	    (4 * NS_PER_S)
 #define GLOBAL_PAUSE_NS_MAX (60 * NS_PER_S)
 #define SEEDLESS_NS	    (30 * NS_PER_S)
+#define SEEDS_GIVE_NS	    (2 * 60 * NS_PER_S) /* one that says it is complete has given by then */
 #define GLOBAL_COMPLETE_NS  (15 * 60 * NS_PER_S)
 
 void dht_finder_init(struct dht_finder *finder, uint64_t now_ns,
@@ -51,8 +52,8 @@ static bool own_due(
 	return now_ns >= finder->own_ended_ns + pause_ns;
 }
 
-/* The global key is for those who have nobody, or get nothing and know no full copy, and for full
- * copies. */
+/* The global key is for those who have nobody, or get nothing, and for full copies. Who says that
+ * it is one is waited for, but not for ever. */
 static bool global_due(
 	const struct dht_finder *finder, uint64_t now_ns, const struct dht_finder_view *view)
 {
@@ -65,24 +66,25 @@ static bool global_due(
 		return false;
 	if (view->peers_count == 0)
 		return now_ns >= finder->own_ended_ns + GLOBAL_WAIT_NS;
-	return finder->seedless_ns != 0 && now_ns >= finder->seedless_ns + SEEDLESS_NS;
+	return finder->quiet_ns != 0 &&
+	       now_ns >= finder->quiet_ns + (view->seeds_count > 0 ? SEEDS_GIVE_NS : SEEDLESS_NS);
 }
 
 bool dht_finder_next(struct dht_finder *finder, uint64_t now_ns, const struct dht_finder_view *view,
 	struct dht_search *search)
 {
+	bool comes = view->received_bytes != finder->received_bytes;
 	bool own;
 
-	if (view->complete || view->seeds_count > 0)
-		finder->seedless_ns = 0;
-	else if (finder->seedless_ns == 0 || view->received_bytes != finder->received_bytes)
-		finder->seedless_ns =
-			now_ns; /* what comes, comes from somewhere: a relay perhaps */
+	if (view->complete)
+		finder->quiet_ns = 0;
+	else if (finder->quiet_ns == 0 || comes)
+		finder->quiet_ns = now_ns; /* what comes, comes from somewhere: a relay perhaps */
 	finder->received_bytes = view->received_bytes;
 	/* Once there are enough, the next want begins with short pauses again. */
 	if (view->complete || (view->peers_count >= FEW_PEERS && view->trackers_ok))
 		finder->own_pause_ns = 0;
-	if (view->complete || (view->peers_count > 0 && view->seeds_count > 0))
+	if (view->complete || (comes && view->peers_count > 0 && view->seeds_count > 0))
 		finder->global_pause_ns = 0;
 	if (finder->pending_count > 0)
 		return false;

@@ -25,8 +25,7 @@ struct dht_finder {
 	uint64_t own_pause_ns;
 	uint64_t global_ended_ns;
 	uint64_t global_pause_ns;
-	uint64_t
-		seedless_ns; /* since when no complete peer is known and nothing comes; 0: not so */
+	uint64_t quiet_ns;	 /* since when nothing comes; 0: not looked at, or complete */
 	uint64_t received_bytes; /* when that was looked at last */
 };
 

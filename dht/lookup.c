@@ -295,14 +295,16 @@ static bool peer_is_new(
 	}
 }
 
+/* At most half of what there is still room for: a few that name many leave some to all others. */
 static void take_peers(struct dht *dht, struct dht_lookup *lookup)
 {
 	const struct krpc_message *message = &dht->message;
+	uint32_t share = (SEEN_MAX - lookup->peers_count + 1) / 2;
 	struct peer_address self;
 
 	dht->found_count = 0;
 	dht->found_cookie = lookup->cookie;
-	for (uint32_t i = 0; i < message->values_count; i++) {
+	for (uint32_t i = 0; i < message->values_count && dht->found_count < share; i++) {
 		const struct peer_address *peer = &message->values[i];
 
 		if (lookup->announce_port != 0 &&

@@ -128,6 +128,7 @@ static void give_up(struct dht *dht, struct dht_query *query)
 {
 	if (query->has_id)
 		table_failed(dht, &query->contact);
+	entry_heard(dht, &query->contact.address, false);
 	if (lookup_of(dht, query) != NULL)
 		lookup_failed(dht, query);
 	query_end(dht, query);

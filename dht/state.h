@@ -154,6 +154,7 @@ struct dht_announced {
 
 struct dht_entry { /* an address to begin with */
 	struct peer_address address;
+	bool silent; /* it has never answered, or left the last query unanswered */
 	uint64_t due_ns;
 	uint64_t pause_ns;
 };
@@ -215,13 +216,18 @@ static inline uint64_t hash_ip(uint64_t salt, const struct peer_address *address
 	return hash ^ hash >> 32;
 }
 
+/* dht.c */
+/* A query to that address was answered, or given up: it may be one to begin with. */
+void entry_heard(struct dht *dht, const struct peer_address *address, bool answered);
+
 /* table.c */
 struct dht_node *table_find(struct dht *dht, const struct krpc_contact *contact);
 /* The one at that address, whatever its id; or NULL. */
 const struct dht_node *table_at(const struct dht *dht, const struct peer_address *address);
 /* It answered us, under this id, from this address. */
 void table_answered(struct dht *dht, const struct krpc_contact *contact);
-/* It asked us something: true when it should be pinged, since there may be room for it. */
+/* It asked us something: true when it should be pinged, since there may be room for it, or it was
+ * taken for dead. */
 MUST_USE bool table_asked(struct dht *dht, const struct krpc_contact *contact);
 void table_failed(struct dht *dht, const struct krpc_contact *contact);
 bool table_node_good(const struct dht *dht, const struct dht_node *node);

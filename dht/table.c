@@ -160,7 +160,7 @@ bool table_asked(struct dht *dht, const struct krpc_contact *contact)
 		return false;
 	if (node != NULL) {
 		node->heard_ns = dht->now_ns;
-		return false;
+		return node->failures > 0;
 	}
 	if (bucket->nodes_count < NODES_PER_BUCKET)
 		return true;

@@ -14,7 +14,6 @@
 #include "runtime/memory.h"
 #include "runtime/socket.h"
 
-#define USERS_MAX	   128
 #define DATAGRAMS_PER_TURN 64
 #define DATAGRAM_BYTES_MAX 2048
 
@@ -34,7 +33,7 @@ struct dht_client {
 	struct {
 		uint32_t cookie; /* 0: free */
 		struct dht_user user;
-	} users[USERS_MAX];
+	} users[DHT_USERS_MAX];
 	uint32_t cookies_count;
 };
 
@@ -56,7 +55,7 @@ static void send_datagram(struct dht_client *client, const struct dht_effect *ef
 
 static const struct dht_user *find_user(const struct dht_client *client, uint32_t cookie)
 {
-	for (uint32_t i = 0; i < USERS_MAX; i++)
+	for (uint32_t i = 0; i < DHT_USERS_MAX; i++)
 		if (cookie != 0 && client->users[i].cookie == cookie)
 			return &client->users[i].user;
 	return NULL;
@@ -161,7 +160,7 @@ uint32_t dht_client_search(struct dht_client *client, const struct dht_search *s
 
 uint32_t dht_client_attach(struct dht_client *client, const struct dht_user *user)
 {
-	for (uint32_t i = 0; i < USERS_MAX; i++)
+	for (uint32_t i = 0; i < DHT_USERS_MAX; i++)
 		if (client->users[i].cookie == 0) {
 			client->users[i].cookie = ++client->cookies_count;
 			client->users[i].user = *user;
@@ -175,7 +174,7 @@ void dht_client_detach(struct dht_client *client, uint32_t cookie)
 	if (cookie == 0)
 		return;
 	dht_forget(client->dht, cookie);
-	for (uint32_t i = 0; i < USERS_MAX; i++)
+	for (uint32_t i = 0; i < DHT_USERS_MAX; i++)
 		if (client->users[i].cookie == cookie)
 			client->users[i].cookie = 0;
 }

@@ -26,7 +26,8 @@ MUST_USE struct dht_client *dht_client_create(struct event_base *base,
 	const struct peer_address *listen, const char *site, struct failure *failure);
 struct dht_client *dht_client_destroy(struct dht_client *client);
 
-/* Returns the cookie of its searches; 0 when there are too many. The user is copied. */
+/* Returns the cookie of its searches; 0 when there are DHT_USERS_MAX already. The user is copied.
+ */
 MUST_USE uint32_t dht_client_attach(struct dht_client *client, const struct dht_user *user);
 /* Its searches end without a word, and others are no longer told that it is here. */
 void dht_client_detach(struct dht_client *client, uint32_t cookie);

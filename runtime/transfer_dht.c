@@ -110,8 +110,11 @@ void transfer_dht_open(struct transfer *transfer, const struct transfer_settings
 	if (own->event == NULL)
 		memory_exhausted(0);
 	transfer->dht = own;
-	if (own->cookie == 0)
-		return; /* more images than a node announces: this one goes without */
+	if (own->cookie == 0) {
+		log_warning("the DHT node is used by %d images already: one more goes without",
+			DHT_USERS_MAX);
+		return;
+	}
 	crypto_random(&seed, sizeof(seed));
 	dht_finder_init(&own->finder, clock_now_ns(), transfer->metainfo->infohash,
 		dht_client_site(client), transfer->session->port, own->cookie, seed);

@@ -76,6 +76,7 @@ static void plan_for(
 	if (plan->action == PLAN_IMAGE || plan->action == PLAN_FINISHING) {
 		plan_fill_arm(server, &node->arm, plan);
 		server_place_node(server, request, node);
+		server_name_peers(server, request, plan);
 		if (!origins_want(server->origins, node->arm.infohash, &failure)) {
 			*node = before;
 			server_notice(server, "%s waits: %s", node->id, failure.text);

@@ -133,6 +133,10 @@ void server_node_event(struct server *server, const struct node *node, const cha
 void server_place_node(
 	struct server *server, struct evhttp_request *request, const struct node *node);
 
+/* Adds to a plan that names the origin a few who are in the image's swarm already: should the
+ * server end now, the node begins with them, in the DHT too. It stands where it was placed. */
+void server_name_peers(struct server *server, struct evhttp_request *request, struct plan *plan);
+
 /* Tracker and origins (server_swarm.c); what it made goes with the server. */
 MUST_USE bool server_start_swarm(struct server *server, struct failure *failure);
 

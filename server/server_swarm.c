@@ -12,6 +12,7 @@
 
 /* Of the images, and of those that are just being replaced. */
 #define TRACKER_SWARMS_MAX (2 * STORE_IMAGES_MAX)
+#define NAMED_PEERS_MAX	   4 /* in a plan, beside the origin */
 
 /* Both are one tracker, so they stand in one tier: who cannot use the one uses the other. */
 static void own_trackers(struct server *server, const char *address)
@@ -88,16 +89,38 @@ static bool place_all(struct server *server, struct failure *failure)
 	       site_table_place(server->settings.sites, server->tracker, failure);
 }
 
-void server_place_node(
-	struct server *server, struct evhttp_request *request, const struct node *node)
+static bool asker_address(struct peer_address *address, struct evhttp_request *request)
 {
-	struct peer_address address = {0};
 	char *ip = NULL;
 	ev_uint16_t port;
 
+	*address = (struct peer_address){0};
 	evhttp_connection_get_peer(evhttp_request_get_connection(request), &ip, &port);
-	if (ip != NULL && peer_address_ip_read(&address, ip, strlen(ip)))
+	return ip != NULL && peer_address_ip_read(address, ip, strlen(ip));
+}
+
+void server_place_node(
+	struct server *server, struct evhttp_request *request, const struct node *node)
+{
+	struct peer_address address;
+
+	if (asker_address(&address, request))
 		place(server, address.ip, node->rack);
+}
+
+void server_name_peers(struct server *server, struct evhttp_request *request, struct plan *plan)
+{
+	struct peer_address named[NAMED_PEERS_MAX];
+	struct peer_address address;
+	uint32_t count;
+
+	if (!asker_address(&address, request))
+		return;
+	count = tracker_name_peers(
+		server->tracker, plan->infohash, address.ip, named, NAMED_PEERS_MAX);
+	for (uint32_t i = 0; i < count && plan->peers_count < PLAN_PEERS_MAX; i++)
+		if (!peer_address_equal(&named[i], &plan->peers[0]))
+			plan->peers[plan->peers_count++] = named[i];
 }
 
 static void on_origin_trouble(void *context, const char *text)

@@ -177,9 +177,14 @@ static bool sites_load(
 	settings->sites = site_table_load(wanted->sites, failure);
 	if (settings->sites == NULL)
 		return false;
-	return site_table_find(settings->sites, wanted->site) != NULL ||
-	       failure_set(failure, ERROR_NOT_FOUND, "there is no site %s in %s", wanted->site,
-		       wanted->sites);
+	if (site_table_find(settings->sites, wanted->site) == NULL)
+		return failure_set(failure, ERROR_NOT_FOUND, "there is no site %s in %s",
+			wanted->site, wanted->sites);
+	/* Behind those of --dht, as far as there is room. */
+	settings->dht_nodes_count += site_table_dht(settings->sites, wanted->site,
+		settings->dht_nodes + settings->dht_nodes_count,
+		SERVER_DHT_NODES_MAX - settings->dht_nodes_count);
+	return true;
 }
 
 static bool dht_nodes_parse(

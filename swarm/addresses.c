@@ -9,7 +9,10 @@
 #define PER_MACHINE_MAX	 8	  /* addresses of one machine, of those that it may name itself */
 #define TELLERS_MAX	 16
 #define NEEDLESS_WAIT_NS (5 * 60 * NS_PER_S)
-#define NEEDLESS_SHIFT	 5 /* for one that is complete: at last about three hours */
+#define NEEDLESS_SHIFT	 5		 /* for one that is complete: at last about three hours */
+#define BARREN_NS	 (60 * NS_PER_S) /* without a block, while nobody else can be dialled */
+#define BARREN_TIME_NS	 (30 * NS_PER_S) /* that each had to give something */
+#define BARREN_PAUSE_NS	 (2 * NS_PER_S)
 
 static uint32_t chain_of(const struct swarm *s, const struct peer_address *address)
 {
@@ -148,13 +151,22 @@ bool address_plausible(const struct peer_address *address, const struct peer *te
 	       (!is_loopback(address) || is_loopback(&teller->address));
 }
 
-/* Whoever calls on the segment, or connects to us, speaks for one machine, however many ports it
- * names. */
+/* Whoever calls on the segment, announces itself in the DHT, or connects to us, speaks for one
+ * machine, however many ports it names. */
 static bool too_many_ports(
 	const struct swarm *s, enum swarm_source source, const struct peer_address *address)
 {
-	return (source == SWARM_SOURCE_LOCAL || source == SWARM_SOURCE_ITSELF) &&
-	       !is_loopback(address) && addresses_of_machine(s, source, address) >= PER_MACHINE_MAX;
+	uint32_t count;
+
+	if (is_loopback(address) ||
+		(source != SWARM_SOURCE_LOCAL && source != SWARM_SOURCE_ITSELF &&
+			source != SWARM_SOURCE_DHT))
+		return false;
+	count = addresses_of_machine(s, source, address);
+	/* Where somebody was found, it is no longer hearsay. */
+	if (source != SWARM_SOURCE_ITSELF)
+		count += addresses_of_machine(s, SWARM_SOURCE_ITSELF, address);
+	return count >= PER_MACHINE_MAX;
 }
 
 uint32_t address_add(struct swarm *s, const struct peer_address *address, enum swarm_source source)
@@ -309,4 +321,67 @@ bool addresses_work(struct swarm *s)
 	s->peers[peer].address_index = index;
 	effect_peer(s, SWARM_EFFECT_CONNECT, peer)->address = s->addresses[index].address;
 	return true;
+}
+
+/* ---- room among the connections ---- */
+
+static bool somebody_waits(const struct swarm *s)
+{
+	for (uint32_t i = 0; i < s->addresses_count; i++) {
+		const struct known_address *a = &s->addresses[i];
+
+		if (a->peer == SWARM_PEER_NONE && !a->self && a->next_try_ns <= s->now_ns &&
+			!barred(s, &a->address))
+			return true;
+	}
+	return false;
+}
+
+/* An origin that was named by the plan or a tracker has its reasons: a crowd waits there. */
+static bool worth_waiting_for(const struct swarm *s, const struct peer *p)
+{
+	return p->origin && p->address_index != ADDRESS_NONE &&
+	       s->addresses[p->address_index].source == SWARM_SOURCE_TRACKER;
+}
+
+/* Of those who have what we lack and give nothing, who had most time for it. */
+static uint32_t find_barren(const struct swarm *s)
+{
+	uint32_t barren = SWARM_PEER_NONE;
+	uint64_t oldest_ns = s->now_ns - BARREN_TIME_NS;
+
+	for (uint32_t i = 0; i < s->peers_top; i++) {
+		const struct peer *p = &s->peers[i];
+		uint64_t gave_ns = u64_max(p->interested_ns, p->receiving_ns);
+
+		if (p->state == PEER_OPEN && p->am_interested && (p->peer_choking || p->snubbed) &&
+			gave_ns <= oldest_ns && !worth_waiting_for(s, p)) {
+			barren = i;
+			oldest_ns = gave_ns;
+		}
+	}
+	return barren;
+}
+
+/* Who says that it has everything and gives nothing would keep its place for ever, and many of them
+ * all places: while nothing comes, one after the other makes room for somebody else. */
+void addresses_tick(struct swarm *s)
+{
+	uint64_t due_ns = u64_max(
+		u64_max(s->received_ns, s->started_ns) + BARREN_NS, s->barren_ns + BARREN_PAUSE_NS);
+
+	if (s->lacking_count == 0 || links_open(s))
+		return;
+	if (s->now_ns >= due_ns) {
+		uint32_t barren = find_barren(s);
+
+		s->barren_ns = s->now_ns;
+		due_ns = s->now_ns + BARREN_PAUSE_NS;
+		if (barren != SWARM_PEER_NONE && somebody_waits(s)) {
+			/* Others are dialled before it is again. */
+			s->peers[barren].needless = true;
+			peer_close(s, barren, "it gives nothing, and others wait");
+		}
+	}
+	wake_at(s, due_ns);
 }

@@ -150,6 +150,7 @@ struct swarm {
 	uint64_t pex_look_ns;			     /* somebody may have to be told of somebody */
 	uint64_t connect_wake_ns;		     /* when the next of them may be tried */
 	uint64_t connect_look_ns; /* none of them is for us before, unless something changes */
+	uint64_t barren_ns;	  /* somebody was last looked for who gives nothing */
 	struct offender offenders[OFFENDERS_MAX];
 	uint32_t offenders_count;
 	struct announcer announcer;
@@ -464,6 +465,7 @@ void address_connected(struct swarm *s, const struct peer_address *address, uint
 void address_released(struct swarm *s, uint32_t index, const struct peer *p);
 void addresses_retry(struct swarm *s);
 bool addresses_work(struct swarm *s);
+void addresses_tick(struct swarm *s);
 
 void *swarm_allocate(struct swarm *s, uint64_t count, size_t bytes);
 

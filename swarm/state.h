@@ -249,7 +249,8 @@ struct peer {
 	bool outgoing;
 	bool extended; /* BEP 10 */
 	bool useful;   /* something of worth has passed, either way */
-	bool needless; /* closed because both sides are complete */
+	bool needless; /* not called again soon: both are complete, enough are there, or it gives
+			  nothing */
 	uint8_t id_donthave;
 	uint8_t id_frame;     /* 0: it takes blocks only as they are */
 	uint8_t frame_misses; /* its last answers that were no frames */

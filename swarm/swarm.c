@@ -210,6 +210,7 @@ static void tick(struct swarm *s)
 	slots_tick(s);
 	throttles_tick(s);
 	pex_tick(s);
+	addresses_tick(s);
 	s->work |= WORK_WRITE | WORK_ANNOUNCE | WORK_HAVE;
 	if (s->now_ns >= s->connect_look_ns)
 		s->work |= WORK_CONNECT;

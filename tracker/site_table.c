@@ -7,9 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cli/command.h"
 #include "lib/cleanup.h"
+#include "runtime/socket.h"
 #include "tracker/tracker.h"
-#include "wire/peer_address.h"
 
 #define WHERE_MAX 96
 #define IPV4_BITS 32
@@ -118,6 +119,49 @@ static bool read_trackers(struct reader *reader, json_t *object, struct site *si
 					"%s: %s.trackers[%zu]: %.100s is there already",
 					reader->name, reader->where, i, url);
 		memcpy(site->trackers[site->trackers_count++], url, strlen(url) + 1);
+	}
+	return true;
+}
+
+/* ---- nodes of the DHT ---- */
+
+/* One that can be asked: not any address, and with a port. */
+static bool node_parse(struct peer_address *node, const char *text)
+{
+	struct sockaddr_storage storage;
+	struct failure failure;
+	unsigned bytes;
+
+	return address_parse(text, &storage, &bytes, &failure) &&
+	       socket_address_from_sockaddr(node, (struct sockaddr *)&storage) && node->port != 0 &&
+	       !socket_address_is_unspecified(node);
+}
+
+static bool read_dht(struct reader *reader, json_t *object, struct site *site)
+{
+	json_t *list;
+
+	if (!get_list(reader, object, "dht", &list))
+		return false;
+	if (json_array_size(list) > SITE_DHT_MAX)
+		return failure_set(reader->failure, ERROR_FORMAT,
+			"%s: %s: at most %d nodes of the \"dht\" are wanted", reader->name,
+			reader->where, SITE_DHT_MAX);
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *text = json_string_value(json_array_get(list, i));
+		struct peer_address node;
+
+		if (text == NULL || !node_parse(&node, text))
+			return failure_set(reader->failure, ERROR_FORMAT,
+				"%s: %s.dht[%zu]: a node's address is wanted, as "
+				"\"10.1.0.1:6881\" or \"[fd00:1::1]:6881\"",
+				reader->name, reader->where, i);
+		for (uint32_t k = 0; k < site->dht_count; k++)
+			if (peer_address_equal(&site->dht[k], &node))
+				return failure_set(reader->failure, ERROR_FORMAT,
+					"%s: %s.dht[%zu]: %s is there already", reader->name,
+					reader->where, i, text);
+		site->dht[site->dht_count++] = node;
 	}
 	return true;
 }
@@ -239,7 +283,7 @@ static bool read_racks(struct reader *reader, json_t *object, const struct site 
 static bool read_site(struct reader *reader, json_t *object)
 {
 	static const char *const keys[] = {
-		"name", "trackers", "fallback", "subnets", "racks", NULL};
+		"name", "trackers", "fallback", "dht", "subnets", "racks", NULL};
 	struct site_table *table = reader->table;
 	struct site *site = &table->sites[table->sites_count];
 
@@ -250,7 +294,7 @@ static bool read_site(struct reader *reader, json_t *object)
 	table->sites_count++;
 	return (json_object_get(object, "fallback") == NULL ||
 		       read_name(reader, object, "fallback", site->fallback)) &&
-	       read_trackers(reader, object, site) &&
+	       read_trackers(reader, object, site) && read_dht(reader, object, site) &&
 	       read_subnets(reader, object, site->name, "") && read_racks(reader, object, site);
 }
 
@@ -373,6 +417,21 @@ uint32_t site_table_trackers(
 	add_trackers(trackers, &count, own, 0);
 	if (own->fallback[0] != '\0')
 		add_trackers(trackers, &count, site_table_find(table, own->fallback), 1);
+	return count;
+}
+
+uint32_t site_table_dht(const struct site_table *table, const char *site,
+	struct peer_address *nodes, uint32_t nodes_max)
+{
+	uint32_t count = 0;
+
+	for (uint32_t turn = 0; turn < SITE_DHT_MAX; turn++)
+		for (uint32_t i = 0; i < table->sites_count && count < nodes_max; i++) {
+			const struct site *other = &table->sites[i];
+
+			if (turn < other->dht_count && strcmp(other->name, site) != 0)
+				nodes[count++] = other->dht[turn];
+		}
 	return count;
 }
 

@@ -5,7 +5,7 @@
  * (docs/sites.md):
  *
  *   {"sites": [{"name": "hall1", "trackers": ["http://10.1.0.1:8080/announce", ...],
- *               "fallback": "hall2", "subnets": ["10.1.0.0/16"],
+ *               "fallback": "hall2", "subnets": ["10.1.0.0/16"], "dht": ["10.1.0.1:6881"],
  *               "racks": [{"name": "r1", "subnets": ["10.1.1.0/24"]}]}]}
  *
  * A table is read as a whole or refused: whatever is wrong in it is named by its place.
@@ -15,11 +15,13 @@
 
 #include "lib/failure.h"
 #include "wire/metainfo.h"
+#include "wire/peer_address.h"
 #include "wire/peer_wire.h"
 
 #define SITE_TABLE_BYTES_MAX (1 * MIB)
 #define SITES_MAX	     64
 #define SITE_TRACKERS_MAX    8
+#define SITE_DHT_MAX	     4
 #define SITE_PLACES_MAX	     1024 /* subnets, of all sites and racks */
 
 /* A subnet, and where in the table who has an address in it stands. */
@@ -34,7 +36,9 @@ struct site {
 	char name[PEER_PLACE_MAX + 1];
 	char fallback[PEER_PLACE_MAX + 1]; /* "": none */
 	char trackers[SITE_TRACKERS_MAX][METAINFO_URL_MAX];
-	uint32_t trackers_count; /* at least 1 */
+	uint32_t trackers_count;	       /* at least 1 */
+	struct peer_address dht[SITE_DHT_MAX]; /* nodes of the DHT: its servers' origins */
+	uint32_t dht_count;
 };
 
 struct site_table {
@@ -59,6 +63,11 @@ const struct site *site_table_find(const struct site_table *table, const char *n
  */
 uint32_t site_table_trackers(
 	const struct site_table *table, const char *site, struct tracker_url *trackers);
+
+/* Nodes of the DHT in the other sites, for one of that site to begin with: of each site one, in the
+ * table's order, then of each a second. Returns how many, at most nodes_max. */
+uint32_t site_table_dht(const struct site_table *table, const char *site,
+	struct peer_address *nodes, uint32_t nodes_max);
 
 /* Tells a tracker where the table's subnets are, instead of what it was told before. */
 struct tracker;

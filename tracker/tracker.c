@@ -242,6 +242,21 @@ void tracker_disallow(struct tracker *tracker, const uint8_t infohash[SHA1_BYTES
 	tracker_core_disallow(tracker->core, infohash);
 }
 
+uint32_t tracker_name_peers(struct tracker *tracker, const uint8_t infohash[SHA1_BYTES],
+	const uint8_t ip[16], struct peer_address *peers, uint32_t peers_max)
+{
+	/* Without a port it is answered, not recorded. */
+	struct announce announce = {.left_bytes = UINT64_MAX, .numwant = peers_max};
+	struct announce_reply *reply = &tracker->reply;
+
+	memcpy(announce.infohash, infohash, SHA1_BYTES);
+	tracker_core_announce(tracker->core, tracker_now_us() / 1000, &announce, ip, reply);
+	uint32_t count = (uint32_t)u64_min(reply->peers_count, peers_max);
+
+	memcpy(peers, reply->peers, count * sizeof(peers[0]));
+	return count;
+}
+
 bool tracker_place_address(
 	struct tracker *tracker, const uint8_t ip[16], const char *site, const char *rack)
 {

@@ -66,6 +66,11 @@ MUST_USE bool tracker_handle_http(struct tracker *tracker, struct evhttp_request
 MUST_USE bool tracker_allow(struct tracker *tracker, const uint8_t infohash[SHA1_BYTES]);
 void tracker_disallow(struct tracker *tracker, const uint8_t infohash[SHA1_BYTES]);
 
+/* Some peers of a swarm, as one at that address that has nothing yet would be told; it is neither
+ * recorded nor counted. Returns how many. */
+uint32_t tracker_name_peers(struct tracker *tracker, const uint8_t infohash[SHA1_BYTES],
+	const uint8_t ip[16], struct peer_address *peers, uint32_t peers_max);
+
 /* Where peers stand, as the operator says: an address as the server knows it from a plan is
  * believed more than what its announces say, a subnet less. IPv4 as ::ffff:a.b.c.d, prefix_bits
  * then at most 32; at most 16,384 addresses, of which the one that has announced least lately makes

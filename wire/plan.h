@@ -59,7 +59,7 @@ struct plan {
 	struct target_rule target;
 	struct tracker_url trackers[METAINFO_TRACKERS_MAX];
 	uint32_t trackers_count;
-	struct peer_address peers[PLAN_PEERS_MAX]; /* peers to try at once: the origin */
+	struct peer_address peers[PLAN_PEERS_MAX]; /* to try at once: the origin, then others */
 	uint32_t peers_count;
 	uint64_t down_bytes_per_s;     /* what the agent receives at most; 0: no limit */
 	uint64_t up_bytes_per_s;       /* and sends */

@@ -7,7 +7,7 @@ cat >"$WORK/sites.json" <<'JSON'
 {"sites": [
  {"name": "hall1", "fallback": "hall2",
   "trackers": ["http://10.77.0.1:8080/announce", "udp://10.77.0.1:6969/announce", "udp://10.77.0.2:6969"]},
- {"name": "hall2", "trackers": ["udp://10.78.0.1:6969"]}]}
+ {"name": "hall2", "trackers": ["udp://10.78.0.1:6969"], "dht": ["10.77.0.1:7999"]}]}
 JSON
 # refuses NAME STATUS TEXT OPTION...
 refuses() {
@@ -40,6 +40,16 @@ first, tiers = (node.decode(data, data.index(key) + len(key))[0] for key in (b"8
 print(first.decode(), "|", " ; ".join(",".join(u.decode() for u in t) for t in tiers))
 ' "$HERE" "$WORK/served.torrent")
 }
+# The other site's node of the DHT, which only listens; "asked" once a query has come.
+/usr/bin/python3 -c '
+import socket
+node = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+node.bind(("10.77.0.1", 7999))
+node.settimeout(60)
+datagram, source = node.recvfrom(2048)
+print("asked", source[1], datagram[:4].decode(), flush=True)
+' >"$WORK/dht_node.out" 2>&1 &
+PIDS+=($!)
 store_image first
 up --dhcp off --sites "$WORK/sites.json" --site hall1 || { cat "$WORK"/up.*; check server_starts false; done_testing; }
 hello $MAC stage=target "$DISK" >/dev/null
@@ -52,6 +62,8 @@ check plan_names_the_site is hall1 "$(field "$plan" site)"
 check metainfo_has_them_in_tiers is \
 	"http://10.77.0.1:8080/announce | http://10.77.0.1:8080/announce,udp://10.77.0.1:6969/announce,udp://10.77.0.2:6969 ; udp://10.78.0.1:6969" \
 	"$tiers"
+asked() { grep -q '^asked 6881 d1:a' "$WORK/dht_node.out"; }
+check the_origin_asks_the_other_sites_node until_true 20 asked
 check nothing_is_amiss lacks "is not among" "$(cat "$WORK/up.err")"
 stop_server
 

@@ -51,6 +51,7 @@ struct network {
 	struct rng rng;
 	uint64_t now_ns;
 	uint32_t loss_percent;
+	bool cut; /* nothing crosses from one site to another */
 	uint64_t datagrams_count;
 	uint64_t crossing_count;	 /* queries and replies between sites */
 	uint64_t crossing_lookups_count; /* of them, get_peers */
@@ -117,7 +118,8 @@ static inline void network_send(struct network *net, const struct peer_address *
 	net->crossing_count += crossing;
 	net->crossing_lookups_count += crossing && network_is_lookup(bytes, bytes_count);
 	net->largest_bytes = u64_max(net->largest_bytes, bytes_count);
-	if (rng_below(&net->rng, 100) < net->loss_percent || bytes_count > KRPC_BYTES_MAX)
+	if (rng_below(&net->rng, 100) < net->loss_percent || (crossing && net->cut) ||
+		bytes_count > KRPC_BYTES_MAX)
 		return;
 	if (index == NETWORK_DATAGRAMS_MAX)
 		abort();

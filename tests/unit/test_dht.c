@@ -115,6 +115,27 @@ static void who_booted_again_replaces_itself_and_the_silent_go(void **state)
 	assert_in_range(talk.queries_count, 1, 10);
 }
 
+static void who_was_taken_for_dead_and_asks_is_pinged(void **state)
+{
+	(void)state;
+	struct peer_address at = address4(1, 2000);
+	struct krpc_message query = {0};
+
+	assert_true(ask(KRPC_PING, query, &at));
+	reply_to_query((struct krpc_message){0});
+	/* Two pings of its are not answered: the one that is idle is not good any more. */
+	for (int i = 0; i < 300 && status_now().nodes_good_count == 1; i++)
+		advance(NS_PER_S);
+	assert_int_equal(status_now().nodes_count, 1);
+	assert_int_equal(status_now().nodes_good_count, 0);
+	advance(5 * NS_PER_S);
+	talk.queries_count = 0;
+	assert_true(ask(KRPC_PING, query, &at));
+	assert_int_equal(talk.queries_count, 1);
+	reply_to_query((struct krpc_message){0});
+	assert_int_equal(status_now().nodes_good_count, 1);
+}
+
 static void an_ipv6_node_is_told_of_ipv6_nodes(void **state)
 {
 	(void)state;
@@ -170,6 +191,67 @@ static void what_we_announce_we_name_ourselves(void **state)
 	assert_int_equal(values_of(some_key, 3), 0);
 }
 
+/* Each of several nodes names the next one, and as many peers as fit. */
+static void those_that_name_many_peers_leave_room_for_others(void **state)
+{
+	(void)state;
+	struct peer_address at = address4(1, 2000);
+	struct dht_search search = {.cookie = 9};
+	uint32_t before;
+
+	dht_bootstrap(talk.dht, talk.now_ns, &at);
+	drain();
+	reply_to_query((struct krpc_message){0});
+	reply_to_query((struct krpc_message){0}); /* its look-up of itself */
+	assert_int_equal(dht_search(talk.dht, talk.now_ns, &search), 1);
+	drain();
+	for (unsigned liar = 1; liar <= 3; liar++) {
+		struct krpc_message lies = {.nodes4_count = 1, .values_count = KRPC_VALUES_MAX};
+		struct krpc_contact *next = &lies.nodes4[0];
+
+		next->address = address4(liar + 1, 2000);
+		memcpy(next->id, next->address.ip, sizeof(next->address.ip));
+		be16_write(next->id + 16, next->address.port);
+		for (unsigned i = 0; i < KRPC_VALUES_MAX; i++)
+			lies.values[i] = address4(1000 * liar + i, 6881);
+		at = address4(liar, 2000);
+		assert_true(peer_address_equal(&talk.query_to, &at));
+		reply_to_query(lies);
+	}
+	before = talk.peers_count;
+	assert_true(before <= DHT_SEARCH_PEERS_MAX * 7 / 8);
+
+	struct krpc_message truth = {.values_count = 16};
+
+	for (unsigned i = 0; i < truth.values_count; i++)
+		truth.values[i] = address4(9000 + i, 6881);
+	reply_to_query(truth);
+	assert_int_equal(talk.peers_count - before, 16);
+}
+
+static void a_node_of_many_images_names_itself_for_all(void **state)
+{
+	(void)state;
+	struct peer_address at = address4(1, 2000);
+
+	dht_bootstrap(talk.dht, talk.now_ns, &at);
+	drain();
+	reply_to_query((struct krpc_message){.has_address = true, .address = address4(77, 4444)});
+	/* Each is announced under two keys. */
+	for (uint32_t i = 0; i < 2 * DHT_USERS_MAX; i++) {
+		struct dht_search search = {.announce_port = 6881, .cookie = 1 + i / 2};
+
+		be32_write(search.key, i);
+		(void)dht_search(talk.dht, talk.now_ns, &search);
+	}
+	for (uint32_t i = 0; i < 2 * DHT_USERS_MAX; i++) {
+		uint8_t key[DHT_ID_BYTES] = {0};
+
+		be32_write(key, i);
+		assert_int_equal(values_of(key, 1000 + i), 1);
+	}
+}
+
 static void a_search_ends_when_nobody_answers(void **state)
 {
 	(void)state;
@@ -207,8 +289,11 @@ int main(void)
 		TEST(mistakes_get_the_errors_of_bep_5),
 		TEST(only_who_answers_becomes_a_node),
 		TEST(who_booted_again_replaces_itself_and_the_silent_go),
+		TEST(who_was_taken_for_dead_and_asks_is_pinged),
 		TEST(an_ipv6_node_is_told_of_ipv6_nodes),
 		TEST(what_we_announce_we_name_ourselves),
+		TEST(those_that_name_many_peers_leave_room_for_others),
+		TEST(a_node_of_many_images_names_itself_for_all),
 		TEST(a_search_ends_when_nobody_answers),
 		TEST(a_read_only_node_says_so_and_answers_nobody),
 	};

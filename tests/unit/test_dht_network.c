@@ -309,6 +309,103 @@ static void who_finds_nobody_in_its_site_asks_the_world(void **state)
 	}
 }
 
+/* Nodes of other sites in its table. */
+static uint32_t known_elsewhere(const struct network_node *node)
+{
+	struct dht_status status;
+
+	dht_status(node->dht, &status);
+	return status.nodes_count - status.nodes_site_count;
+}
+
+static void sites_that_lost_each_other_meet_again(void **state)
+{
+	(void)state;
+	FOR_SEEDS(seed)
+	{
+		struct network net;
+		uint8_t key[DHT_ID_BYTES];
+		struct network_node *origins[2];
+		struct network_node *booted;
+		struct dht_status status;
+
+		network_open(&net, 100, seed);
+		grow(&net, 40, 1, 0);
+		grow(&net, 40, 2, 0);
+		origins[0] = &net.nodes[0];
+		origins[1] = &net.nodes[40];
+		for (int i = 0; i < 2; i++) {
+			dht_bootstrap(origins[i]->dht, net.now_ns, &origins[1 - i]->address);
+			network_drain(&net, origins[i]);
+		}
+		network_run(&net, 30 * NS_PER_S);
+		random_key(&net, key);
+		/* The link is cut for an hour, in which they look for each other; one boots in it.
+		 */
+		net.cut = true;
+		booted = network_add(&net, 2, HONEST, origins[0]);
+		dht_bootstrap(booted->dht, net.now_ns, &origins[1]->address);
+		network_drain(&net, booted);
+		for (int i = 0; i < 4; i++) {
+			for (int site = 0; site < 2; site++)
+				(void)network_search(&net, origins[site], key, 7000, false);
+			network_run(&net, 15 * 60 * NS_PER_S);
+		}
+		dht_status(booted->dht, &status);
+		assert_true(status.nodes_good_count >= 8);
+		assert_int_equal(known_elsewhere(booted), 0);
+		net.cut = false;
+		network_run(&net, 3 * 60 * NS_PER_S);
+		assert_true(known_elsewhere(booted) > 0);
+		/* What one site announces is found in the other. */
+		announce(&net, 1, key, 1, false);
+		assert_int_equal(searches_that_find(&net, 2, key, 10, 1, false), 10);
+		network_close(&net);
+	}
+}
+
+/* Peers that say they are complete, connect, and give nothing. */
+static void seeds_that_give_nothing_do_not_keep_one_from_asking_the_world(void **state)
+{
+	(void)state;
+	FOR_SEEDS(seed)
+	{
+		struct network net;
+		uint8_t infohash[DHT_ID_BYTES];
+		uint8_t digests[3][SHA1_BYTES];
+		struct seeker full = {.view = {.complete = true, .seeds_count = 1}};
+		struct seeker fooled = {
+			.view = {.peers_count = 8, .seeds_count = 8, .trackers_ok = true}};
+
+		network_open(&net, 100, seed);
+		grow(&net, 40, 1, 0);
+		grow(&net, 40, 2, 0);
+		dht_bootstrap(net.nodes[40].dht, net.now_ns, &net.nodes[0].address);
+		network_drain(&net, &net.nodes[40]);
+		network_run(&net, 30 * NS_PER_S);
+		random_key(&net, infohash);
+		network_site_digest(digests[1], 1);
+		network_site_digest(digests[2], 2);
+		full.node = random_node(&net, 1);
+		dht_finder_init(&full.finder, net.now_ns, infohash, digests[1], 6881, 1, seed);
+		seek(&net, &full, 10 * NS_PER_S);
+		fooled.node = random_node(&net, 2);
+		dht_finder_init(&fooled.finder, net.now_ns, infohash, digests[2], 6881, 1, seed);
+		/* While something comes, and for a while, they are taken at their word. */
+		for (int i = 0; i < 60; i++) {
+			fooled.view.received_bytes++;
+			seek(&net, &fooled, 5 * NS_PER_S);
+		}
+		seek(&net, &fooled, 60 * NS_PER_S);
+		assert_int_equal(fooled.finder.global_ended_ns, 0);
+		seek(&net, &fooled, 120 * NS_PER_S);
+		assert_true(was_named(fooled.node, &full.node->address));
+		/* Asking in vain is done less and less often. */
+		assert_true(fooled.finder.global_pause_ns >= 16 * NS_PER_S);
+		network_close(&net);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -317,6 +414,8 @@ int main(void)
 		cmocka_unit_test(hostile_nodes_do_not_keep_lookups_from_peers),
 		cmocka_unit_test(a_site_looks_up_within_itself),
 		cmocka_unit_test(who_finds_nobody_in_its_site_asks_the_world),
+		cmocka_unit_test(sites_that_lost_each_other_meet_again),
+		cmocka_unit_test(seeds_that_give_nothing_do_not_keep_one_from_asking_the_world),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,8 +13,10 @@ static const char good[] =
 	" {\"name\": \"hall1\", \"fallback\": \"hall2\",\n"
 	"  \"trackers\": [\"http://10.1.0.1:8080/announce\", \"udp://10.1.0.2:6969\"],\n"
 	"  \"subnets\": [\"10.1.0.0/16\", \"fd00:1::/32\", \"10.9.8.7\"],\n"
+	"  \"dht\": [\"10.1.0.1:6881\", \"[fd00:1::1]:6882\"],\n"
 	"  \"racks\": [{\"name\": \"r1\", \"subnets\": [\"10.1.1.0/24\"]}, {\"name\": \"r2\"}]},\n"
 	" {\"name\": \"hall2\", \"trackers\": [\"udp://[fd00:2::1]:6969/announce\"],\n"
+	"  \"dht\": [\"10.2.0.1:6881\"],\n"
 	"  \"racks\": [{\"name\": \"r1\", \"subnets\": [\"10.2.1.0/24\"]}]}]}\n";
 
 static struct site_table *parse(const char *text)
@@ -89,6 +91,33 @@ static void subnets_have_sites_and_racks(void **state)
 	site_table_free(table);
 }
 
+static void assert_node(const struct peer_address *node, const char *ip, uint16_t port)
+{
+	struct peer_address wanted = {0};
+
+	assert_true(peer_address_ip_read(&wanted, ip, strlen(ip)));
+	wanted.port = port;
+	assert_true(peer_address_equal(node, &wanted));
+}
+
+static void other_sites_nodes_of_the_dht_are_named(void **state)
+{
+	struct site_table *table = parse(good);
+	struct peer_address nodes[3];
+
+	(void)state;
+	assert_int_equal(site_table_dht(table, "hall1", nodes, 3), 1);
+	assert_node(&nodes[0], "10.2.0.1", 6881);
+	assert_int_equal(site_table_dht(table, "hall2", nodes, 3), 2);
+	assert_node(&nodes[0], "10.1.0.1", 6881);
+	assert_node(&nodes[1], "fd00:1::1", 6882);
+	/* Every site's first one before any second. */
+	assert_int_equal(site_table_dht(table, "hall3", nodes, 2), 2);
+	assert_node(&nodes[0], "10.1.0.1", 6881);
+	assert_node(&nodes[1], "10.2.0.1", 6881);
+	site_table_free(table);
+}
+
 /* good, with the first `from` in it replaced. */
 static void mutate(const char *from, const char *to, const char *where, const char *what)
 {
@@ -129,6 +158,15 @@ static void mistakes_are_named_by_their_place(void **state)
 	mutate("fd00:1::/32", "fd00:1::/129", "sites[0].subnets[1]", "subnet");
 	mutate("10.1.1.0/24", "10.1.0.0/16", "sites[0].racks[0].subnets[0]", "hall1's already");
 	mutate("\"r2\"", "\"r1\"", "sites[0].racks[1]", "already");
+	mutate("10.1.0.1:6881", "hall1:6881", "sites[0].dht[0]", "6881");
+	mutate("10.1.0.1:6881", "10.1.0.1", "sites[0].dht[0]", "6881");
+	mutate("10.1.0.1:6881", "10.1.0.1:0", "sites[0].dht[0]", "6881");
+	mutate("10.1.0.1:6881", ":6881", "sites[0].dht[0]", "6881");
+	mutate("[fd00:1::1]:6882", "10.1.0.1:6881", "sites[0].dht[1]", "already");
+	mutate("[\"10.2.0.1:6881\"]", "\"10.2.0.1:6881\"", "sites[1]", "list");
+	mutate("\"10.2.0.1:6881\"",
+		"\"10.2.0.1:1\", \"10.2.0.1:2\", \"10.2.0.1:3\", \"10.2.0.1:4\", \"10.2.0.1:5\"",
+		"sites[1]", "at most 4");
 	mutate("10.2.1.0/24", "hall", "sites[1].racks[0].subnets[0]", "subnet");
 }
 
@@ -166,6 +204,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(own_trackers_come_before_those_of_the_fallback),
 		cmocka_unit_test(subnets_have_sites_and_racks),
+		cmocka_unit_test(other_sites_nodes_of_the_dht_are_named),
 		cmocka_unit_test(mistakes_are_named_by_their_place),
 		cmocka_unit_test(a_key_twice_is_a_mistake),
 		cmocka_unit_test(too_much_is_refused),

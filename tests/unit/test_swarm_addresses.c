@@ -59,6 +59,95 @@ static void a_machine_that_calls_has_few_ports(void **state)
 	assert_int_equal(status.learnt_count[SWARM_SOURCE_ITSELF], 8);
 }
 
+static void a_machine_in_the_dht_has_few_ports(void **state)
+{
+	struct swarm_input input = {.kind = SWARM_IN_ADDRESS, .source = SWARM_SOURCE_DHT};
+	struct swarm_status status;
+
+	(void)state;
+	begin_with(1024);
+	for (uint16_t i = 0; i < 200; i++) {
+		peer_address_from4(&input.address, (uint8_t[4]){10, 9, 0, (uint8_t)(i % 2)},
+			(uint16_t)(1000 + i));
+		rig_feed(&rig, &input);
+	}
+	swarm_status(rig.swarm, &status);
+	assert_int_equal(status.learnt_count[SWARM_SOURCE_DHT], 16);
+	/* Not more either where one of them has answered. */
+	input.source = SWARM_SOURCE_ITSELF;
+	input.address.port = 1001;
+	rig_feed(&rig, &input);
+	input.source = SWARM_SOURCE_DHT;
+	input.address.port = 2000;
+	rig_feed(&rig, &input);
+	swarm_status(rig.swarm, &status);
+	assert_int_equal(status.learnt_count[SWARM_SOURCE_DHT], 16);
+}
+
+/* It connects, says that it has everything, and never unchokes. */
+static struct guest dialled_miser(const struct swarm_effect *connect, uint8_t number)
+{
+	struct guest guest = {connect->peer, connect->generation};
+	struct peer_handshake handshake = {.peer_id = {number, 1}};
+	struct swarm_input input = {.kind = SWARM_IN_CONNECTED,
+		.peer = guest.peer,
+		.generation = guest.generation,
+		.handshake = &handshake};
+
+	peer_reserved_set_ours(handshake.reserved);
+	rig_feed(&rig, &input);
+	input.kind = SWARM_IN_HANDSHAKE;
+	rig_feed(&rig, &input);
+	guest_say(&rig, guest, PEER_HAVE_ALL);
+	return guest;
+}
+
+/* Misers of five machines, named by the DHT, take all places that there are; then it names a true
+ * copy. */
+static void those_that_give_nothing_make_room(void **state)
+{
+	struct swarm_input input = {.kind = SWARM_IN_ADDRESS, .source = SWARM_SOURCE_DHT};
+	struct guest misers[256];
+	uint32_t misers_count = 0;
+	bool dialled = false;
+
+	(void)state;
+	begin_with(1024);
+	for (uint8_t i = 0; i < 40; i++) {
+		peer_address_from4(&input.address, (uint8_t[4]){10, 9, 0, (uint8_t)(i % 5)},
+			(uint16_t)(1000 + i));
+		rig_feed(&rig, &input);
+	}
+	for (int second = 0; second < 240 && !dialled; second++) {
+		struct swarm_effect connects[64];
+		uint32_t connects_count = 0;
+
+		for (uint32_t i = 0; i < rig.log_count; i++)
+			if (rig.log[i].kind == SWARM_EFFECT_CONNECT)
+				connects[connects_count++] = rig.log[i];
+		rig_clear(&rig);
+		for (uint32_t i = 0; i < connects_count; i++) {
+			if (connects[i].address.port == 7000)
+				dialled = true;
+			else if (misers_count < 256) {
+				misers[misers_count] =
+					dialled_miser(&connects[i], (uint8_t)misers_count);
+				misers_count++;
+			}
+		}
+		if (second == 20) {
+			assert_true(misers_count >= 32);
+			peer_address_from4(&input.address, (uint8_t[4]){10, 8, 0, 1}, 7000);
+			rig_feed(&rig, &input);
+		}
+		/* They are not silent. */
+		for (uint32_t i = 0; second % 50 == 0 && i < misers_count; i++)
+			guest_say(&rig, misers[i], PEER_KEEP_ALIVE);
+		rig_pass(&rig, NS_PER_S);
+	}
+	assert_true(dialled);
+}
+
 /* Whoever answers with our own peer id must not fill the book for good. */
 static void those_that_answer_as_ourselves_make_room(void **state)
 {
@@ -206,6 +295,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(a_machine_on_the_segment_has_few_ports, end),
 		cmocka_unit_test_teardown(a_machine_that_calls_has_few_ports, end),
+		cmocka_unit_test_teardown(a_machine_in_the_dht_has_few_ports, end),
+		cmocka_unit_test_teardown(those_that_give_nothing_make_room, end),
 		cmocka_unit_test_teardown(those_that_answer_as_ourselves_make_room, end),
 		cmocka_unit_test_teardown(an_address_is_tried_once_at_a_time_and_ever_less, end),
 		cmocka_unit_test_teardown(no_more_connections_than_wanted, end),
