@@ -18,14 +18,15 @@
 #include "dht/id.h"
 #include "lib/digest.h"
 
-#define DHT_REPLY_FACTOR       4
-#define DHT_SEARCHES_MAX       8
-#define DHT_BOOTSTRAP_MAX      32
-#define DHT_SECRET_BYTES       32
-#define DHT_SEARCH_PEERS_MAX   192 /* different ones that one search names in each family */
-#define DHT_USERS_MAX	       128 /* images of one node */
-#define DHT_KEYS_ANNOUNCED_MAX (2 * DHT_USERS_MAX) /* each has its site's key and the global one   \
-						    */
+#define DHT_REPLY_FACTOR     4
+#define DHT_SEARCHES_MAX     8
+#define DHT_BOOTSTRAP_MAX    32
+#define DHT_SECRET_BYTES     32
+#define DHT_SEARCH_PEERS_MAX 192 /* different ones that one search names in each family */
+#define DHT_USERS_MAX	     128 /* images of one node */
+#define DHT_KEYS_ANNOUNCED_MAX                                                                     \
+	(2 * DHT_USERS_MAX) /* each has its site's key and the global one                          \
+			     */
 
 struct dht;
 

@@ -133,7 +133,9 @@ static uint32_t choose_new(struct swarm *s, uint32_t peer)
 		return p->startable_count > 0 ? rack_choose(s, p) : PIECE_NONE;
 	if (p->startable_count == 0 && !assess_guess(s, peer))
 		return PIECE_NONE;
-	return picker_rarest(&s->picker, &p->has, false);
+	uint32_t piece = share_choose(s, p);
+
+	return piece != PIECE_NONE ? piece : picker_rarest(&s->picker, &p->has, false);
 }
 
 static uint32_t take_new(struct swarm *s, uint32_t peer, uint32_t *chosen)
@@ -273,6 +275,12 @@ static bool hungry_for(const struct swarm *s, const struct peer *origin)
 	return origin->distance > 0 ? s->racks.starved : hungry(s);
 }
 
+/* Nobody but complete peers has some pieces, and this is one of them: its link is for those. */
+static bool is_scarce_at(const struct swarm *s, const struct peer *p)
+{
+	return p->all_seen && !p->origin && s->picker.bucket_start[1] > 0;
+}
+
 uint32_t choose_block(struct swarm *s, uint32_t peer, uint32_t *buffer)
 {
 	struct peer *p = &s->peers[peer];
@@ -288,10 +296,16 @@ uint32_t choose_block(struct swarm *s, uint32_t peer, uint32_t *buffer)
 		block = take_orphan(s, peer, buffer);
 	if (block == BLOCK_NONE && p->origin && (p->suggested_count > 0 || !hungry_for(s, p)))
 		return BLOCK_NONE;
-	if (block == BLOCK_NONE)
+	bool scarce = is_scarce_at(s, p);
+
+	if (block == BLOCK_NONE && scarce)
+		block = take_orphan(s, peer, buffer);
+	if (block == BLOCK_NONE && !scarce)
 		block = take_begun(s, peer, buffer);
 	if (block == BLOCK_NONE)
 		block = take_new(s, peer, buffer);
+	if (block == BLOCK_NONE && scarce)
+		block = take_begun(s, peer, buffer);
 	if (block == BLOCK_NONE)
 		block = take_doubled(s, peer, buffer);
 	if (block == BLOCK_NONE)

@@ -312,6 +312,9 @@ bool frames_elsewhere(const struct swarm *s, const struct peer *p);
 /* From this block to the end of the run that everybody asks for, or of the piece. */
 uint32_t frame_run_blocks(const struct swarm *s, uint32_t block);
 
+/* shares.c: a piece of ours that only complete peers have, p among them; or PIECE_NONE */
+uint32_t share_choose(struct swarm *s, const struct peer *p);
+
 /* choice.c */
 bool may_take_from(const struct swarm *s, uint32_t buffer, uint32_t peer);
 uint32_t choose_block(struct swarm *s, uint32_t peer, uint32_t *buffer);

@@ -35,12 +35,19 @@ static uint32_t crowd_slots(const struct swarm *s)
 	return intake_suppliers(s) + intake_suppliers(s) / 4 + 1;
 }
 
+/* What leaves here first nobody else can pass on before it is whole. An origin sees to that by what
+ * it grants. */
+static bool alone_with_all(const struct swarm *s)
+{
+	return s->complete && s->seeds_count == 0 && !s->settings.origin;
+}
+
 /* A few peers all have a slot: going round costs more than it brings. */
 static uint32_t slots_max(const struct swarm *s)
 {
 	if (crowded(s))
 		return (uint32_t)u64_min(s->limits.upload_slots, crowd_slots(s));
-	if (bitset_count(&s->interested) <= SLOTS_FOR_ALL)
+	if (bitset_count(&s->interested) <= SLOTS_FOR_ALL && !alone_with_all(s))
 		return s->limits.upload_slots;
 	return (uint32_t)u64_min(s->climb.slots, s->limits.upload_slots);
 }
