@@ -4,77 +4,33 @@
 # Foreign BitTorrent clients, both ways: aria2, transmission and libtorrent fetch a whole image from our
 # origin through our tracker, and `swarmboot fetch` fetches it from each of them; through HTTP and UDP
 # announces, and through opentracker. One network namespace, an address for every program. Prints TAP.
-set -u
-cd "$(dirname "$0")/../.."
-BIN=${BIN:-build/swarmboot}
-BIN=$(realpath "$BIN")
-HERE=$PWD
-. tests/processes.bash
-[ "$(id -u)" = 0 ] || { echo "skip foreign_clients - network namespaces need root"; exit 77; }
 for need in aria2c transmission-cli opentracker; do
 	command -v "$need" >/dev/null || { echo "skip foreign_clients - $need is not installed"; exit 77; }
 done
-
-NS=sbf$$
-WORK=$(mktemp -d /tmp/swarmboot-foreign-XXXXXX)
-PIDS=()
-failed=0
-
-cleanup() {
-	trap - EXIT INT TERM
-	end_all 10 "${PIDS[@]}"
-	ip netns del "$NS" 2>/dev/null
-	if [ "$failed" = 0 ]; then rm -rf "$WORK"; else echo "# logs are kept in $WORK"; fi
-}
-trap cleanup EXIT
-trap 'failed=1; exit 130' INT TERM
-
-# start NAME COMMAND...: in the namespace, in the background; the pid is in $pid.
-start() {
-	local name=$1
-	shift
-	ip netns exec "$NS" "$@" >"$WORK/$name.log" 2>&1 </dev/null &
-	pid=$!
-	PIDS+=("$pid")
-}
+# opentracker becomes another user.
+((EUID == 0)) || { echo "skip foreign_clients - needs root"; exit 77; }
+. "$(dirname "$0")/../swarm/common.sh"
 
 stop() { end_all 10 "$1"; }
 
-# until SECONDS COMMAND...: polls a condition.
-until_true() {
-	local limit=$((SECONDS + $1))
-	shift
-	until "$@"; do
-		[ $SECONDS -lt $limit ] || return 1
-		sleep 0.2
-	done
-}
-
-same() { cmp -s "$WORK/image.raw" "$1"; }
-
-report() { # NAME STATUS
-	if [ "$2" = 0 ]; then echo "ok $1"; else echo "not ok $1"; failed=1; fi
-}
-
-ip netns add "$NS" && ip -n "$NS" link set lo up || exit 1
-for host in 1 2 3 4 5 6 7 8 9; do ip -n "$NS" addr add "10.77.0.$host/24" dev lo; done
+for host in 1 2 3 4 5 6 7 8 9; do ip addr add "10.77.0.$host/24" dev lo; done
 
 # 24 MiB and an odd end: random, a hole, a piece twice.
-dd if=/dev/urandom of="$WORK/image.raw" bs=1M count=18 status=none
-dd if="$WORK/image.raw" of="$WORK/image.raw" bs=1M count=1 seek=20 conv=notrunc status=none
-truncate -s $((24 * 1024 * 1024 + 512 * 7)) "$WORK/image.raw"
+dd if=/dev/urandom of="$WORK/image" bs=1M count=18 status=none
+dd if="$WORK/image" of="$WORK/image" bs=1M count=1 seek=20 conv=notrunc status=none
+truncate -s $((24 * 1024 * 1024 + 512 * 7)) "$WORK/image"
 
-metainfo() { # NAME TRACKER...
+import_for() { # NAME TRACKER...
 	local name=$1 trackers=()
 	shift
 	for url in "$@"; do trackers+=(--tracker "$url"); done
-	"$BIN" image import "$WORK/image.raw" --piece-size 1MiB --out "$WORK/$name.torrent" \
+	"$BIN" image import "$WORK/image" --piece-size 1MiB --out "$WORK/$name.torrent" \
 		"${trackers[@]}" >"$WORK/import-$name.log" 2>&1 || { cat "$WORK/import-$name.log"; exit 1; }
 }
-metainfo http http://10.77.0.1:6969/announce
-metainfo udp udp://10.77.0.1:6969
-metainfo opentracker-http http://10.77.0.9:6970/announce
-metainfo opentracker-udp udp://10.77.0.9:6970
+import_for http http://10.77.0.1:6969/announce
+import_for udp udp://10.77.0.1:6969
+import_for opentracker-http http://10.77.0.9:6970/announce
+import_for opentracker-udp udp://10.77.0.9:6970
 
 start tracker "$BIN" tracker --listen 10.77.0.1:6969
 # opentracker drops its privileges and serves only what its list names.
@@ -109,22 +65,22 @@ client() {
 		start "$1-$4" transmission-cli -g "$config" -w "$3" -p 6881 -M -et -v "$2"
 		;;
 	libtorrent)
-		start "$1-$4" /usr/bin/python3 "$HERE/tests/foreign/libtorrent_node.py" "$2" "$3" --listen "$4:6881"
+		start "$1-$4" /usr/bin/python3 "$ROOT/tests/foreign/libtorrent_node.py" "$2" "$3" --listen "$4:6881"
 		;;
 	esac
 }
 
 for transport in http udp; do
-	start "origin-$transport" "$BIN" seed "$WORK/$transport.torrent" --from "$WORK/image.raw" \
+	start "origin-$transport" "$BIN" seed "$WORK/$transport.torrent" --from "$WORK/image" \
 		--listen 10.77.0.2:6881 --origin
 	origin=$pid
 	host=3
 	for name in aria2 transmission libtorrent; do
-		directory=$WORK/$name-$transport
-		client $name "$WORK/$transport.torrent" "$directory" 10.77.0.$host
+		directory=$name-$transport
+		client $name "$WORK/$transport.torrent" "$WORK/$directory" 10.77.0.$host
 		foreign=$pid
-		until_true 60 same "$directory/image.raw"
-		report "${name}_fetches_from_our_origin_over_${transport}_announces" $?
+		check "${name}_fetches_from_our_origin_over_${transport}_announces" \
+			until_true 60 same "$directory/image"
 		stop "$foreign"
 		host=$((host + 1))
 	done
@@ -132,20 +88,21 @@ for transport in http udp; do
 done
 
 # The other way: the foreign client alone holds the image.
+fetches() { # TARGET METAINFO
+	timeout 60 "$BIN" fetch "$WORK/$2.torrent" --to "$WORK/$1" --listen 10.77.0.8:6881 --unsigned \
+		--progress json >"$WORK/$1.log" 2>&1 && same "$1"
+}
 host=3
 for name in aria2 transmission libtorrent; do
 	for tracker in http udp opentracker-http opentracker-udp; do
 		[ $tracker != udp ] && [ $tracker != opentracker-http ] || [ $name = libtorrent ] || continue
 		directory=$WORK/seed-$name-$tracker
-		mkdir -p "$directory" && cp --sparse=always "$WORK/image.raw" "$directory/image.raw"
+		mkdir -p "$directory" && cp --sparse=always "$WORK/image" "$directory/image"
 		client $name "$WORK/$tracker.torrent" "$directory" 10.77.0.$host
 		foreign=$pid
-		timeout 60 ip netns exec "$NS" "$BIN" fetch "$WORK/$tracker.torrent" \
-			--to "$WORK/target-$name-$tracker.raw" --listen 10.77.0.8:6881 --unsigned --progress json \
-			>"$WORK/fetch-$name-$tracker.log" 2>&1 && same "$WORK/target-$name-$tracker.raw"
-		report "fetch_from_${name}_through_${tracker}" $?
+		check "fetch_from_${name}_through_${tracker}" fetches "target-$name-$tracker" "$tracker"
 		stop "$foreign"
 	done
 	host=$((host + 1))
 done
-exit $failed
+done_testing

@@ -5,33 +5,8 @@
 # trackers work, when the first is dead, and when it is back (docs/sites.md). A tier has an HTTP and a UDP
 # URL of the same tracker. What a client does is its own affair and printed; checked is only what the
 # page relies on. Arguments: only these clients. One network namespace, loopback. Prints TAP.
-set -u
-cd "$(dirname "$0")/../.." || exit 1
-BIN=$(realpath "${BIN:-build/swarmboot}")
-HERE=$PWD
-. tests/processes.bash
-((EUID == 0)) || { echo "skip tiers - network namespaces need root"; exit 77; }
+. "$(dirname "$0")/../swarm/common.sh"
 
-NS=sbti$$
-WORK=$(mktemp -d /tmp/swarmboot-tiers-XXXXXX)
-PIDS=()
-failed=0
-cleanup() {
-	trap - EXIT INT TERM
-	end_all 10 "${PIDS[@]}"
-	ip netns del "$NS" 2>/dev/null
-	if [ "$failed" = 0 ]; then rm -rf "$WORK"; else echo "# logs are kept in $WORK"; fi
-}
-trap cleanup EXIT
-trap 'failed=1; exit 130' INT TERM
-
-start() { # NAME COMMAND...: in the namespace, in the background; the pid is in $pid
-	local name=$1
-	shift
-	ip netns exec "$NS" "$@" >"$WORK/$name.log" 2>&1 </dev/null &
-	pid=$!
-	PIDS+=("$pid")
-}
 within() { # SECONDS COMMAND...: polls; prints the seconds that it took, or "no"
 	local limit=$1 begin=$SECONDS
 	shift
@@ -41,27 +16,20 @@ within() { # SECONDS COMMAND...: polls; prints the seconds that it took, or "no"
 	done
 	echo $((SECONDS - begin))
 }
-check() { # NAME COMMAND...
-	local name=$1
-	shift
-	if "$@"; then echo "ok $name"; else echo "not ok $name"; failed=1; fi
-}
-
-ip netns add "$NS" && ip -n "$NS" link set lo up || exit 1
-for host in 1 2 3 4 5; do ip -n "$NS" addr add "10.77.0.$host/24" dev lo; done
+for host in 1 2 3 4 5; do ip addr add "10.77.0.$host/24" dev lo; done
 declare -a tracker_pid
 tracker() { # NUMBER
 	start "tracker$1" "$BIN" tracker --listen "10.77.0.$1:6969" --interval 2s
 	tracker_pid[$1]=$pid
 	[ "$(within 10 answers "$1")" != no ]
 }
-answers() { ip netns exec "$NS" curl -s -o /dev/null --max-time 2 "http://10.77.0.$1:6969/scrape"; }
-head -c 1000000 /dev/urandom >"$WORK/image"
-hash=$("$HERE/tests/swarm/metainfo.py" "$WORK/image" "$WORK/image.torrent" --piece-size 262144 \
+answers() { curl -s -o /dev/null --max-time 2 "http://10.77.0.$1:6969/scrape"; }
+random_image 1000000
+metainfo --piece-size 262144 \
 	--tracker http://10.77.0.1:6969/announce,udp://10.77.0.1:6969/announce \
-	--tracker http://10.77.0.2:6969/announce,udp://10.77.0.2:6969/announce)
+	--tracker http://10.77.0.2:6969/announce,udp://10.77.0.2:6969/announce
 knows() { # NUMBER IP: whether that tracker hands it out
-	ip netns exec "$NS" "$HERE/tests/swarm/sites_peers.py" "http://10.77.0.$1:6969/announce" "$hash" 2>/dev/null |
+	"$HERE/sites_peers.py" "http://10.77.0.$1:6969/announce" "$INFOHASH" 2>/dev/null |
 		grep -qx "$2"
 }
 
@@ -82,7 +50,7 @@ client() { # NAME IP
 		start $name transmission-cli -g "$WORK/$name.config" -w "$WORK/$name" -p 6881 -M "$WORK/image.torrent"
 		;;
 	libtorrent)
-		start $name /usr/bin/python3 "$HERE/tests/foreign/libtorrent_node.py" "$WORK/image.torrent" \
+		start $name /usr/bin/python3 "$ROOT/tests/foreign/libtorrent_node.py" "$WORK/image.torrent" \
 			"$WORK/$name" --listen "$ip:6881" --profile default --announce-interval 2
 		;;
 	esac
@@ -119,4 +87,4 @@ for name in ${*:-aria2 transmission libtorrent}; do
 		tracker $number
 	done
 done
-exit $failed
+done_testing

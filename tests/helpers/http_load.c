@@ -9,17 +9,15 @@
  */
 #include "lib/bytes.h"
 #include "lib/rng.h"
+#include "tests/helpers/load.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <netinet/in.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define CONNECTIONS_MAX	 1024
@@ -27,8 +25,6 @@
 #define EVENTS		 64
 #define PATIENCE_MS	 5000
 #define FIRST_ADDRESS	 0x7f020000u /* 127.2.0.0 */
-#define FIRST_PORT	 1024
-#define SEEDERS_ONE_IN	 10
 #define ADDRESSES_EACH	 32
 #define NUMBERS_COUNT	 4
 
@@ -50,23 +46,9 @@ struct load {
 	struct rng rng;
 	uint32_t begun, wanted;
 	bool each;
-	uint64_t answered, refused, broken, answer_bytes;
+	struct load_outcome outcome; /* lost: the connection broke */
 	struct connection *connections;
 };
-
-static void fail(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static double now_s(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 static void open_connection(struct load *load, struct connection *connection)
 {
@@ -119,9 +101,9 @@ static void end(struct load *load, struct connection *connection)
 	connection->answer[connection->got_bytes] = '\0';
 	if (strncmp(answer, "HTTP/1.", 7) == 0 && strncmp(answer + 8, " 200", 4) == 0 &&
 		memmem(answer, connection->got_bytes, "8:interval", 10) != NULL) {
-		load->answered++;
-		load->answer_bytes += connection->got_bytes;
-	} else if (load->refused++ == 0) {
+		load->outcome.answered++;
+		load->outcome.reply_bytes += connection->got_bytes;
+	} else if (load->outcome.refused++ == 0) {
 		fprintf(stderr, "http_load: %.200s\n", answer);
 	}
 	if (!load->keep) {
@@ -156,7 +138,7 @@ static void readable(struct load *load, struct connection *connection)
 		return;
 	}
 	if (load->keep || got < 0) {
-		load->broken++;
+		load->outcome.lost++;
 		close(connection->fd);
 		connection->fd = -1;
 		if (load->begun < load->wanted)
@@ -170,13 +152,13 @@ static void announce(struct load *load, uint32_t wanted, bool each)
 {
 	struct epoll_event events[EVENTS];
 
-	load->answered = load->refused = load->broken = load->answer_bytes = 0;
+	load->outcome = (struct load_outcome){0};
 	load->begun = 0;
 	load->wanted = wanted;
 	load->each = each;
 	for (uint32_t i = 0; i < load->connections_count && load->begun < wanted; i++)
 		ask(load, &load->connections[i]);
-	while (load->answered + load->refused + load->broken < wanted) {
+	while (load->outcome.answered + load->outcome.refused + load->outcome.lost < wanted) {
 		int count = epoll_wait(load->epoll, events, EVENTS, PATIENCE_MS);
 
 		if (count <= 0) {
@@ -200,16 +182,10 @@ static void run(struct load *load)
 	}
 	rng_seed(&load->rng, 1);
 	announce(load, load->peers, true);
-	puts("ready");
-	fflush(stdout);
-	raise(SIGSTOP); /* who measures reads its clocks now */
-	double start_s = now_s();
+	double start_s = load_start_s();
 
 	announce(load, load->announces, false);
-	printf("{\"seconds\": %.6f, \"answered\": %" PRIu64 ", \"refused\": %" PRIu64
-	       ", \"lost\": %" PRIu64 ", \"reply_bytes\": %.1f}\n",
-		now_s() - start_s, load->answered, load->refused, load->broken,
-		load->answered == 0 ? 0.0 : (double)load->answer_bytes / (double)load->answered);
+	load_print(&load->outcome, start_s);
 }
 
 int main(int argc, char **argv)

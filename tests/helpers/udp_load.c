@@ -12,15 +12,13 @@
  */
 #include "lib/bytes.h"
 #include "lib/rng.h"
+#include "tests/helpers/load.h"
 
 #include <arpa/inet.h>
-#include <inttypes.h>
 #include <netinet/in.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #define BATCH		64
 #define IN_FLIGHT_MAX	128 /* fewer than a socket of the usual size holds */
@@ -30,8 +28,6 @@
 #define BUFFER_BYTES	(8 * 1024 * 1024)
 #define PATIENCE_US	500000
 #define FIRST_ADDRESS	0x7f010000u /* 127.1.0.0 */
-#define FIRST_PORT	1024
-#define SEEDERS_ONE_IN	10
 #define EVENT_NONE	0
 #define EVENT_STARTED	2
 #define ACTION_CONNECT	0
@@ -48,7 +44,7 @@ struct load {
 	uint64_t *connections; /* of each address; 0: none yet */
 	struct rng rng;
 	uint32_t in_flight;
-	uint64_t answered, refused, lost, reply_bytes;
+	struct load_outcome outcome;
 };
 
 struct batch {
@@ -61,20 +57,6 @@ struct batch {
 
 static struct batch outgoing;
 static struct batch incoming;
-
-static void fail(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static double now_s(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 static void infohash_of(uint32_t swarm, uint8_t infohash[static 20])
 {
@@ -197,7 +179,7 @@ static void take_replies(struct load *load)
 	int count = recvmmsg(load->socket, incoming.messages, BATCH, MSG_WAITFORONE, NULL);
 
 	if (count <= 0) { /* nothing came for long: what is still out is lost */
-		load->lost += load->in_flight;
+		load->outcome.lost += load->in_flight;
 		load->in_flight = 0;
 		return;
 	}
@@ -206,12 +188,12 @@ static void take_replies(struct load *load)
 		uint32_t number = be32_read(reply + 4);
 
 		load->in_flight -= load->in_flight > 0;
-		load->reply_bytes += incoming.messages[i].msg_len;
+		load->outcome.reply_bytes += incoming.messages[i].msg_len;
 		if (be32_read(reply) == ACTION_CONNECT && number < load->addresses) {
 			load->connections[number] = be64_read(reply + 8);
 		} else if (be32_read(reply) == ACTION_ANNOUNCE) {
-			load->answered++;
-		} else if (load->refused++ == 0) {
+			load->outcome.answered++;
+		} else if (load->outcome.refused++ == 0) {
 			fprintf(stderr, "udp_load: %.*s\n", (int)(incoming.messages[i].msg_len - 8),
 				reply + 8);
 		}
@@ -254,7 +236,7 @@ static void announce(struct load *load, uint32_t announces, bool each)
 {
 	unsigned count = 0;
 
-	load->answered = load->refused = load->lost = load->reply_bytes = 0;
+	load->outcome = (struct load_outcome){0};
 	for (uint32_t i = 0; i < announces; i++) {
 		uint32_t peer = each ? i : (uint32_t)rng_below(&load->rng, load->peers);
 
@@ -276,22 +258,16 @@ static void run(struct load *load)
 	if (!load->bare) {
 		connect_all(load);
 		announce(load, load->peers, true);
-		if (load->answered < load->peers - load->peers / 100) {
+		if (load->outcome.answered < load->peers - load->peers / 100) {
 			fprintf(stderr, "udp_load: only %" PRIu64 " peers were taken\n",
-				load->answered);
+				load->outcome.answered);
 			exit(1);
 		}
 	}
-	puts("ready");
-	fflush(stdout);
-	raise(SIGSTOP); /* who measures reads its clocks now */
-	double start_s = now_s();
+	double start_s = load_start_s();
 
 	announce(load, load->announces, false);
-	printf("{\"seconds\": %.6f, \"answered\": %" PRIu64 ", \"refused\": %" PRIu64
-	       ", \"lost\": %" PRIu64 ", \"reply_bytes\": %.1f}\n",
-		now_s() - start_s, load->answered, load->refused, load->lost,
-		load->answered == 0 ? 0.0 : (double)load->reply_bytes / (double)load->answered);
+	load_print(&load->outcome, start_s);
 }
 
 int main(int argc, char **argv)

@@ -3,58 +3,7 @@
 # seconds: 300
 # `swarmboot tracker` over HTTP and UDP, IPv4 and IPv6, with hand-made requests and with real clients
 # (aria2, transmission, libtorrent), in a network namespace with nothing but a loopback. Prints TAP.
-set -u
-cd "$(dirname "$0")/../.." || exit 1
-BIN=$(realpath "${BIN:-build/swarmboot}")
-HERE=$PWD
-. tests/processes.bash
-((EUID == 0)) || { echo "skip tracker - network namespaces need root"; exit 77; }
-
-NS=sbt$$
-WORK=$(mktemp -d /tmp/swarmboot-tracker-XXXXXX)
-PIDS=()
-failed=0
-
-cleanup() {
-	trap - EXIT INT TERM
-	end_all 10 "${PIDS[@]}"
-	ip netns del "$NS" 2>/dev/null
-	rm -rf "$WORK"
-}
-trap cleanup EXIT
-trap 'exit 130' INT TERM
-
-check() { # NAME COMMAND...
-	local name=$1
-	shift
-	if "$@" >"$WORK/check.log" 2>&1; then
-		echo "ok $name"
-	else
-		echo "not ok $name"
-		sed 's/^/# /' "$WORK/check.log"
-		failed=1
-	fi
-}
-
-until_true() { # SECONDS COMMAND...
-	local limit=$((SECONDS + $1))
-	shift
-	until "$@"; do
-		((SECONDS < limit)) || return 1
-		sleep 0.05
-	done
-}
-
-inside() { ip netns exec "$NS" "$@"; }
-
-# start NAME COMMAND...: in the namespace, in the background; its pid in $pid.
-start() {
-	local name=$1
-	shift
-	ip netns exec "$NS" "$@" >"$WORK/$name.log" 2>"$WORK/$name.err" </dev/null &
-	pid=$!
-	PIDS+=("$pid")
-}
+. "$(dirname "$0")/common.sh"
 
 stop() { # PID: by SIGTERM; its exit status
 	kill "$1"
@@ -69,17 +18,16 @@ tracker() { # NAME OPTION...: and waits until it listens
 	cat "$WORK/$name.err"
 	exit 1
 }
-listens() { grep -q 'udp://' "$WORK/$1.log" 2>/dev/null; }
+listens() { grep -q 'udp://' "$WORK/$1.out" 2>/dev/null; }
 
-ip netns add "$NS" && ip -n "$NS" link set lo up || exit 1
 tracker main --listen :6969 --interval 2
 main=$pid
-check prints_where_it_listens grep -qx 'listening on http://\[::\]:6969/announce' "$WORK/main.log"
+check prints_where_it_listens grep -qx 'listening on http://\[::\]:6969/announce' "$WORK/main.out"
 
 # HTTP by hand. The infohash has zeros, an ampersand, a percent sign and a plus in it.
 hash='%00%01%26%25%2B%00%3D567890123%FF%00%01%02'
 announce() { # HOST PEER-LETTER PORT LEFT [MORE]
-	inside curl -sg --max-time 5 "http://$1/announce?info_hash=$hash&peer_id=-XX0001-$2$2$2$2$2$2$2$2$2$2$2$2&port=$3&uploaded=0&downloaded=0&left=$4${5:-}"
+	curl -sg --max-time 5 "http://$1/announce?info_hash=$hash&peer_id=-XX0001-$2$2$2$2$2$2$2$2$2$2$2$2&port=$3&uploaded=0&downloaded=0&left=$4${5:-}"
 }
 bdecode='import sys, libtorrent
 reply = libtorrent.bdecode(sys.stdin.buffer.read())
@@ -101,33 +49,33 @@ check ipv6_peers_are_apart test "$(announce '[::1]:6969' d 1004 9 '&compact=1' |
 check ipv6_peers_meet test "$(announce '[::1]:6969' e 1005 9 '&compact=1' |
 	/usr/bin/python3 -c "$bdecode"'p = reply[b"peers6"]; print(len(p), p[15], p[16] * 256 + p[17])')" = "18 1 1004"
 counts() { # of the hand-made swarm, or of an infohash in hex
-	inside curl -sg --max-time 5 "http://127.0.0.1:6969/scrape?info_hash=${1:-$hash}" |
+	curl -sg --max-time 5 "http://127.0.0.1:6969/scrape?info_hash=${1:-$hash}" |
 		/usr/bin/python3 -c "$bdecode"'f = list(reply[b"files"].values()); print(*(f[0][k] for k in (b"complete", b"incomplete", b"downloaded")) if f else "")'
 }
 check scrape_counts test "$(counts)" = "1 4 0"
 announce 127.0.0.1:6969 b 1002 0 '&event=completed' >/dev/null
 announce 127.0.0.1:6969 c 1003 9 '&event=stopped' >/dev/null
 check events_are_counted test "$(counts)" = "2 2 1"
-check an_announce_without_port_is_refused grep -q "14:failure reason" <(inside curl -sg \
+check an_announce_without_port_is_refused grep -q "14:failure reason" <(curl -sg \
 	"http://127.0.0.1:6969/announce?info_hash=$hash&peer_id=01234567890123456789&left=1")
-check a_short_infohash_is_refused grep -q "14:failure reason" <(inside curl -sg \
+check a_short_infohash_is_refused grep -q "14:failure reason" <(curl -sg \
 	"http://127.0.0.1:6969/announce?info_hash=abc&peer_id=01234567890123456789&left=1&port=1")
-status() { inside curl -sg --max-time 5 -o /dev/null -w '%{http_code}' "$@"; }
+status() { curl -sg --max-time 5 -o /dev/null -w '%{http_code}' "$@"; }
 check other_paths_are_not_found test "$(status http://127.0.0.1:6969/)" = 404
-check keeps_connections test "$(inside curl -sg --max-time 5 -o /dev/null -o /dev/null -w '%{num_connects} ' \
+check keeps_connections test "$(curl -sg --max-time 5 -o /dev/null -o /dev/null -w '%{num_connects} ' \
 	"http://127.0.0.1:6969/scrape?info_hash=$hash" "http://127.0.0.1:6969/scrape?info_hash=$hash")" = "1 0 "
 check posts_are_refused sh -c "[ $(status -d x http://127.0.0.1:6969/announce) -ge 400 ]"
 head -c 100000 /dev/zero | tr '\0' a >"$WORK/long"
 code=$(printf 'url = "http://127.0.0.1:6969/announce?%s"\n' "$(cat "$WORK/long")" |
-	inside curl -sg --max-time 5 -o /dev/null -w '%{http_code}' -K -)
+	curl -sg --max-time 5 -o /dev/null -w '%{http_code}' -K -)
 check a_huge_request_is_refused test "$code" = 414
 check and_it_still_answers test "$(counts)" = "2 2 1"
 
 # UDP by hand: connect, announce, scrape; stale ids, garbage, several addresses.
-check udp_protocol inside /usr/bin/python3 "$HERE/tests/swarm/udp_tracker.py" 127.0.0.1 6969
-check udp_protocol_ipv6 inside /usr/bin/python3 "$HERE/tests/swarm/udp_tracker.py" ::1 6969
-check udp_replies_come_from_the_address_asked inside /usr/bin/python3 \
-	"$HERE/tests/swarm/udp_tracker.py" 127.0.0.9 6969
+check udp_protocol /usr/bin/python3 "$HERE/udp_tracker.py" 127.0.0.1 6969
+check udp_protocol_ipv6 /usr/bin/python3 "$HERE/udp_tracker.py" ::1 6969
+check udp_replies_come_from_the_address_asked /usr/bin/python3 \
+	"$HERE/udp_tracker.py" 127.0.0.9 6969
 
 # Real clients, seeding: the tracker counts each of them.
 head -c 3000000 /dev/urandom >"$WORK/random"
@@ -144,7 +92,7 @@ client() { # NAME URL COMMAND...: the command gets METAINFO and a DIRECTORY that
 	hex=$(/usr/bin/python3 -c 'import json,sys; print(json.load(sys.stdin)["infohash"])' <"$directory.json")
 	hex=$(sed 's/../%&/g' <<<"$hex")
 	start "$name" "$@" "$directory.torrent" "$directory"
-	until_true 30 seeds "$hex" || { tail -n 20 "$WORK/$name.log" "$WORK/$name.err"; return 1; }
+	until_true 30 seeds "$hex" || { tail -n 20 "$WORK/$name.out" "$WORK/$name.err"; return 1; }
 	clients+=("$hex")
 	stop "$pid" || true # what a client's exit status is, is its own affair
 }
@@ -159,7 +107,8 @@ aria2() { exec aria2c -V --seed-time=10 --enable-dht=true --dht-listen-port=7100
 	--dht-file-path="$2.dht" --bt-enable-lpd=false --listen-port=7100-7199 --bt-hash-check-seed=true \
 	--file-allocation=none -d "$2" "$1"; }
 transmission() { exec transmission-cli -f /bin/true -g "$2.config" -p 7200 -w "$2" "$1"; }
-libtorrent() { exec /usr/bin/python3 tests/swarm/libtorrent_seed.py "$1" "$2"; }
+libtorrent() { exec /usr/bin/python3 "$HERE/libtorrent_seed.py" "$1" "$2"; }
+export HERE
 export -f aria2 transmission libtorrent
 real() { # NAME CLIENT URL
 	command -v "$4" >/dev/null || { echo "skip $1 - $4 is not installed"; return; }
@@ -181,7 +130,7 @@ check clients_that_left_are_forgotten until_true 25 gone
 refuses() { # TEXT COMMAND...
 	local text=$1
 	shift
-	inside timeout 10 "$@" >"$WORK/out" 2>&1
+	timeout 10 "$@" >"$WORK/out" 2>&1
 	local code=$?
 	cat "$WORK/out"
 	((code == 1 || code == 2)) && grep -qF -- "$text" "$WORK/out"
@@ -201,7 +150,7 @@ check allowed_infohashes_are_served grep -q 8:interval <(announce 127.0.0.1:6971
 check others_are_refused grep -q "not served here" <(hash=12345678901234567890 announce 127.0.0.1:6971 a 1001 9)
 announce 127.0.0.1:6971 b 1002 9 >/dev/null
 check a_full_tracker_says_so grep -q "tracker is full" <(announce 127.0.0.1:6971 c 1003 9)
-check udp_has_its_own_port inside /usr/bin/python3 "$HERE/tests/swarm/udp_tracker.py" 127.0.0.1 6972 connect
+check udp_has_its_own_port /usr/bin/python3 "$HERE/udp_tracker.py" 127.0.0.1 6972 connect
 
 # What one address may take, others may take as well; of IPv6, a /64 is one address.
 tracker narrow --listen '[::]:6974' --swarms-max 40 --share-per-address 1 --connections-per-address 3
@@ -238,7 +187,7 @@ for sock in held: sock.send(b"GET /")
 print("held", flush=True)
 sys.stdin = open("/dev/zero"); import signal; signal.pause()'
 holder=$pid
-until_true 10 grep -q held "$WORK/holder.log"
+until_true 10 grep -q held "$WORK/holder.out"
 serves() { announce 127.0.0.1:6973 a 1001 9 | grep -q 8:interval; }
 check serves_where_descriptors_are_short serves
 before=$(ticks)
@@ -247,4 +196,4 @@ check does_not_spin_out_of_descriptors test $(($(ticks) - before)) -lt 50
 stop "$holder" 2>/dev/null
 check serves_again_when_there_are_some until_true 15 serves
 check the_starved_ends_cleanly stop "$starved"
-exit $failed
+done_testing
