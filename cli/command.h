@@ -75,6 +75,11 @@ struct sockaddr_storage;
 MUST_USE bool address_parse(const char *text, struct sockaddr_storage *address,
 	unsigned *address_bytes, struct failure *failure);
 
+/* Trackers, into METAINFO_TRACKERS_MAX of them: each text is a tier, "URL" or "URL,URL...". */
+struct tracker_url;
+MUST_USE bool tracker_tiers_parse(const struct option_texts *tiers, struct tracker_url *trackers,
+	uint32_t *trackers_count, struct failure *failure);
+
 /* One entry of a table of commands; `main` gets argv from the command's own name on. */
 struct command {
 	const char *name;

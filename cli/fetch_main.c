@@ -12,11 +12,7 @@
 
 struct fetch_options {
 	const char *to;
-	const char *listen;
-	const char *progress;
-	const char *compress;
 	const char *trust;
-	const char *faults;
 	bool is_unsigned;
 	bool holdback;
 	struct transfer_run run;
@@ -27,8 +23,6 @@ static enum parse_result parse(
 {
 	const struct option_description descriptions[] = {
 		{"to", OPTION_TEXT, &options->to, "FILE-OR-DEVICE", "where the image goes"},
-		{"listen", OPTION_TEXT, &options->listen, "ADDR:PORT",
-			"accept peers here (default: any address and port)"},
 		{"trust", OPTION_TEXT, &options->trust, "FILE-OR-DIR",
 			"public keys (*.pub) that may have signed the metainfo"},
 		{"unsigned", OPTION_FLAG, &options->is_unsigned, NULL, "do without a signature"},
@@ -38,45 +32,9 @@ static enum parse_result parse(
 			"write the image's first and last MiB last"},
 		{"readback", OPTION_FLAG, &options->run.readback, NULL,
 			"read the medium back and check it before it is complete"},
-		{"up", OPTION_RATE, &options->run.rates.up_bytes_per_s, "RATE",
-			"send no more than this (100Mbit, 12MB/s)"},
 		{"down", OPTION_RATE, &options->run.rates.down_bytes_per_s, "RATE",
 			"receive no more than this"},
-		{"ramp", OPTION_DURATION, &options->run.rates.ramp_s, "TIME",
-			"reach these rates only after so long"},
-		{"memory", OPTION_SIZE, &options->run.memory_bytes, "SIZE",
-			"of the whole process (default 64MiB; two pieces at least)"},
-		{"peer", OPTION_TEXTS, &options->run.peers, "ADDR:PORT",
-			"a peer to begin with (repeatable)"},
-		{"tracker", OPTION_TEXTS, &options->run.trackers, "URL",
-			"a tracker instead of the metainfo's (repeatable)"},
-		{"no-pex", OPTION_FLAG, &options->run.no_pex, NULL,
-			"neither tell peers of each other nor listen to what they tell"},
-		{"lsd", OPTION_FLAG, &options->run.lsd, NULL,
-			"find peers on the network segment, too (default: only without tracker and "
-			"peer)"},
-		{"no-lsd", OPTION_FLAG, &options->run.no_lsd, NULL, "do not, in any case"},
-		{"lsd-hops", OPTION_COUNT, &options->run.lsd_hops, "N",
-			"find them beyond N - 1 routers that pass multicast on (default 1)"},
-		{"dht", OPTION_TEXTS, &options->run.dht_nodes, "ADDR:PORT",
-			"a node of the DHT to begin with (repeatable)"},
-		{"no-dht", OPTION_FLAG, &options->run.no_dht, NULL,
-			"do not look peers up in the DHT"},
-		{"compress", OPTION_TEXT, &options->compress, "auto|always|off",
-			"blocks between our own nodes (default auto: where that is faster)"},
-		{"rack", OPTION_TEXT, &options->run.rack, "NAME",
-			"the rack it stands in: what its neighbours have crosses no uplink"},
-		{"site", OPTION_TEXT, &options->run.site, "NAME",
-			"the site it belongs to, likewise"},
-		{"relay", OPTION_FLAG, &options->run.relay, NULL,
-			"import for the site: be with its trackers and with the other site's"},
-		{"progress", OPTION_TEXT, &options->progress, "json",
-			"one JSON object a line on standard output"},
-		{"faults", OPTION_TEXT, &options->faults, "SPEC",
-			"inject disk faults, for tests (write-error-after=BYTES, ...)"},
-		{"verbose", OPTION_FLAG, &options->run.verbose, NULL, "say more on standard error"},
-		{"seed-of-choices", OPTION_COUNT, &options->run.seed_of_choices, "N",
-			"repeatable random choices"},
+		TRANSFER_OPTIONS(options->run),
 		{0},
 	};
 	const struct command_description description = {
@@ -93,19 +51,12 @@ static enum parse_result parse(
 	return command_parse(&description, argc, argv, metainfo_path, &operands_count);
 }
 
-static bool check_options(struct fetch_options *options, struct failure *failure)
+static bool check_options(const struct fetch_options *options, struct failure *failure)
 {
 	if (options->to == NULL)
 		return failure_set(
 			failure, ERROR_USAGE, "--to FILE-OR-DEVICE is missing (see --help)");
-	if (options->progress != NULL && strcmp(options->progress, "json") != 0)
-		return failure_set(failure, ERROR_USAGE, "--progress knows only \"json\"");
-	options->run.json = options->progress != NULL;
-	if (!transfer_run_frames(options->compress, &options->run.frames, failure) ||
-		!transfer_run_discovery_check(&options->run, failure))
-		return false;
-	return address_parse(options->listen != NULL ? options->listen : ":0", &options->run.listen,
-		&options->run.listen_bytes, failure);
+	return transfer_run_check(&options->run, failure);
 }
 
 static bool check_metainfo(const struct fetch_options *options, const struct metainfo_file *file,
@@ -147,9 +98,9 @@ static bool open_target(
 		block_device_close(device);
 		return false;
 	}
-	if (options->faults != NULL) {
+	if (options->run.faults != NULL) {
 		struct block_device *faults =
-			block_device_faults_open(device, options->faults, failure);
+			block_device_faults_open(device, options->run.faults, failure);
 
 		if (faults == NULL) {
 			block_device_close(device);
@@ -188,7 +139,7 @@ int fetch_main(int argc, char **argv)
 		break;
 	}
 	if (!check_options(&options, &failure))
-		return transfer_run_fail("fetch", options.run.json, &failure);
+		return transfer_run_fail(&options.run, &failure);
 	existed = access(options.to, F_OK) == 0;
 	if (metainfo_file_open(&file, metainfo_path, &failure) &&
 		check_metainfo(&options, &file, &failure) &&
@@ -198,7 +149,7 @@ int fetch_main(int argc, char **argv)
 		status = transfer_run(&options.run);
 		block_device_close(options.run.device);
 	} else {
-		status = transfer_run_fail("fetch", options.run.json, &failure);
+		status = transfer_run_fail(&options.run, &failure);
 	}
 	/* A target that was made for nothing goes again. */
 	if (!existed && !options.run.started)

@@ -12,10 +12,6 @@
 
 struct seed_options {
 	const char *from;
-	const char *listen;
-	const char *progress;
-	const char *compress;
-	const char *faults;
 	bool verify;
 	struct transfer_run run;
 };
@@ -25,49 +21,11 @@ static enum parse_result parse(
 {
 	const struct option_description descriptions[] = {
 		{"from", OPTION_TEXT, &options->from, "FILE-OR-DEVICE", "the image"},
-		{"listen", OPTION_TEXT, &options->listen, "ADDR:PORT",
-			"accept peers here (default: any address and port)"},
 		{"origin", OPTION_FLAG, &options->run.origin, NULL,
 			"be the site's origin: nothing twice before everything once"},
 		{"verify", OPTION_FLAG, &options->verify, NULL,
 			"hash the whole image first (default: believe it if it is long enough)"},
-		{"peer", OPTION_TEXTS, &options->run.peers, "ADDR:PORT",
-			"a peer to begin with (repeatable)"},
-		{"tracker", OPTION_TEXTS, &options->run.trackers, "URL",
-			"a tracker instead of the metainfo's (repeatable)"},
-		{"dht", OPTION_TEXTS, &options->run.dht_nodes, "ADDR:PORT",
-			"a node of the DHT to begin with (repeatable)"},
-		{"no-dht", OPTION_FLAG, &options->run.no_dht, NULL,
-			"do not look peers up in the DHT"},
-		{"up", OPTION_RATE, &options->run.rates.up_bytes_per_s, "RATE",
-			"send no more than this (100Mbit, 12MB/s)"},
-		{"ramp", OPTION_DURATION, &options->run.rates.ramp_s, "TIME",
-			"reach that rate only after so long"},
-		{"memory", OPTION_SIZE, &options->run.memory_bytes, "SIZE",
-			"of the whole process (default 64MiB)"},
-		{"no-pex", OPTION_FLAG, &options->run.no_pex, NULL,
-			"neither tell peers of each other nor listen to what they tell"},
-		{"lsd", OPTION_FLAG, &options->run.lsd, NULL,
-			"find peers on the network segment, too (default: only without tracker and "
-			"peer)"},
-		{"no-lsd", OPTION_FLAG, &options->run.no_lsd, NULL, "do not, in any case"},
-		{"lsd-hops", OPTION_COUNT, &options->run.lsd_hops, "N",
-			"find them beyond N - 1 routers that pass multicast on (default 1)"},
-		{"compress", OPTION_TEXT, &options->compress, "auto|always|off",
-			"blocks between our own nodes (default auto: where that is faster)"},
-		{"rack", OPTION_TEXT, &options->run.rack, "NAME",
-			"the rack it stands in: what its neighbours have crosses no uplink"},
-		{"site", OPTION_TEXT, &options->run.site, "NAME",
-			"the site it belongs to, likewise"},
-		{"relay", OPTION_FLAG, &options->run.relay, NULL,
-			"import for the site: be with its trackers and with the other site's"},
-		{"progress", OPTION_TEXT, &options->progress, "json",
-			"one JSON object a line on standard output"},
-		{"verbose", OPTION_FLAG, &options->run.verbose, NULL, "say more on standard error"},
-		{"faults", OPTION_TEXT, &options->faults, "SPEC",
-			"inject disk faults, for tests (read-error-at=OFFSET, ...)"},
-		{"seed-of-choices", OPTION_COUNT, &options->run.seed_of_choices, "N",
-			"repeatable random choices"},
+		TRANSFER_OPTIONS(options->run),
 		{0},
 	};
 	const struct command_description description = {
@@ -82,19 +40,12 @@ static enum parse_result parse(
 	return command_parse(&description, argc, argv, metainfo_path, &operands_count);
 }
 
-static bool check_options(struct seed_options *options, struct failure *failure)
+static bool check_options(const struct seed_options *options, struct failure *failure)
 {
 	if (options->from == NULL)
 		return failure_set(
 			failure, ERROR_USAGE, "--from FILE-OR-DEVICE is missing (see --help)");
-	if (options->progress != NULL && strcmp(options->progress, "json") != 0)
-		return failure_set(failure, ERROR_USAGE, "--progress knows only \"json\"");
-	options->run.json = options->progress != NULL;
-	if (!transfer_run_frames(options->compress, &options->run.frames, failure) ||
-		!transfer_run_discovery_check(&options->run, failure))
-		return false;
-	return address_parse(options->listen != NULL ? options->listen : ":0", &options->run.listen,
-		&options->run.listen_bytes, failure);
+	return transfer_run_check(&options->run, failure);
 }
 
 static bool piece_right(struct block_device *device, const struct metainfo *metainfo,
@@ -137,9 +88,9 @@ static bool open_source(struct seed_options *options, struct failure *failure)
 {
 	struct block_device *device = block_device_open(options->from, false, 0, failure);
 
-	if (device != NULL && options->faults != NULL) {
+	if (device != NULL && options->run.faults != NULL) {
 		struct block_device *faults =
-			block_device_faults_open(device, options->faults, failure);
+			block_device_faults_open(device, options->run.faults, failure);
 
 		if (faults == NULL)
 			block_device_close(device);
@@ -168,13 +119,13 @@ int seed_main(int argc, char **argv)
 	if (check_options(&options, &failure) &&
 		metainfo_file_open(&file, metainfo_path, &failure) &&
 		open_source(&options, &failure) &&
-		(!options.verify ||
-			verify(options.run.device, &file.metainfo, options.run.json, &failure))) {
+		(!options.verify || verify(options.run.device, &file.metainfo,
+					    options.run.progress != NULL, &failure))) {
 		metainfo_file_shrink(&file);
 		options.run.metainfo = &file.metainfo;
 		status = transfer_run(&options.run);
 	} else {
-		status = transfer_run_fail("seed", options.run.json, &failure);
+		status = transfer_run_fail(&options.run, &failure);
 	}
 	block_device_close(options.run.device);
 	metainfo_file_close(&file);

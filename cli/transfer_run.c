@@ -34,6 +34,11 @@ struct foreground {
 	struct failure failure;
 };
 
+static bool as_json(const struct transfer_run *run)
+{
+	return run->progress != NULL;
+}
+
 static void report(struct foreground *foreground, const char *event)
 {
 	const struct transfer_run *run = foreground->run;
@@ -41,7 +46,7 @@ static void report(struct foreground *foreground, const char *event)
 	char text[UNITS_TEXT_MAX];
 
 	transfer_status(foreground->transfer, &status);
-	if (run->json) {
+	if (as_json(run)) {
 		transfer_report_status(
 			event, run->metainfo, &status, session_port(foreground->session));
 		return;
@@ -77,9 +82,9 @@ static void complete(struct foreground *foreground)
 		return;
 	}
 	foreground->complete = true;
-	if (!run->json && !run->seed)
+	if (!as_json(run) && !run->seed)
 		progress_end(&foreground->progress, run->metainfo->length_bytes);
-	if (run->json)
+	if (as_json(run))
 		report(foreground, "complete");
 	else if (!run->seed)
 		log_info("complete: every byte is durable");
@@ -126,7 +131,7 @@ static void on_signal(evutil_socket_t number, short what, void *context)
 	}
 	foreground->interrupted = true;
 	log_info("%s: stopping", number == SIGINT ? "interrupted" : "terminated");
-	if (foreground->run->json)
+	if (as_json(foreground->run))
 		report(foreground, "stopping"); /* what it came to, in all */
 	transfer_stop(foreground->transfer);
 }
@@ -143,7 +148,7 @@ static bool watch(struct foreground *foreground, struct failure *failure)
 	struct timeval interval = {0};
 	struct event_base *base = foreground->base;
 
-	if (foreground->run->json)
+	if (as_json(foreground->run))
 		interval.tv_sec = REPORT_INTERVAL_US / 1000000;
 	else
 		interval.tv_usec = SHOW_INTERVAL_US;
@@ -175,22 +180,7 @@ static bool peers_parse(
 	return true;
 }
 
-static bool trackers_parse(
-	const struct option_texts *texts, struct tracker_url *trackers, struct failure *failure)
-{
-	if (texts->count > METAINFO_TRACKERS_MAX)
-		return failure_set(failure, ERROR_USAGE, "more than %u trackers",
-			(unsigned)METAINFO_TRACKERS_MAX);
-	for (size_t i = 0; i < texts->count; i++) {
-		if (strlen(texts->texts[i]) >= METAINFO_URL_MAX)
-			return failure_set(failure, ERROR_USAGE, "a tracker's URL is too long");
-		snprintf(trackers[i].url, sizeof(trackers[i].url), "%s", texts->texts[i]);
-		trackers[i].tier = (uint32_t)i;
-	}
-	return true;
-}
-
-bool transfer_run_frames(const char *text, enum frames_mode *mode, struct failure *failure)
+static bool frames_parse(const char *text, enum frames_mode *mode, struct failure *failure)
 {
 	static const char *const names[] = {
 		[FRAMES_AUTO] = "auto", [FRAMES_OFF] = "off", [FRAMES_ALWAYS] = "always"};
@@ -206,14 +196,56 @@ bool transfer_run_frames(const char *text, enum frames_mode *mode, struct failur
 	return failure_set(failure, ERROR_USAGE, "--compress takes auto, always or off");
 }
 
-bool transfer_run_discovery_check(const struct transfer_run *run, struct failure *failure)
+/* Other clients can do more. */
+static bool trackers_check(
+	const struct tracker_url *trackers, uint32_t trackers_count, struct failure *failure)
 {
+	for (uint32_t i = 0; i < trackers_count; i++)
+		if (strncmp(trackers[i].url, "https:", 6) == 0)
+			return failure_set(failure, ERROR_USAGE,
+				"--tracker %.150s: only http:// and udp:// trackers are asked",
+				trackers[i].url);
+	return true;
+}
+
+/* What was said, read; borrowed by whoever starts a transfer with it. */
+struct parsed {
+	struct sockaddr_storage listen;
+	unsigned listen_bytes;
+	struct peer_address peers[OPTION_TEXTS_MAX];
+	struct peer_address dht_nodes[OPTION_TEXTS_MAX];
+	struct tracker_url trackers[METAINFO_TRACKERS_MAX];
+	uint32_t trackers_count;
+	enum frames_mode frames;
+};
+
+static bool parse(const struct transfer_run *run, struct parsed *parsed, struct failure *failure)
+{
+	if (run->progress != NULL && strcmp(run->progress, "json") != 0)
+		return failure_set(failure, ERROR_USAGE, "--progress knows only \"json\"");
 	if (run->lsd && run->no_lsd)
 		return failure_set(failure, ERROR_USAGE, "--lsd and --no-lsd exclude each other");
 	if (run->lsd_hops > LSD_HOPS_MAX)
 		return failure_set(
 			failure, ERROR_USAGE, "--lsd-hops: 1 to %d are wanted", LSD_HOPS_MAX);
-	return true;
+	if (run->relay && (run->site == NULL || run->site[0] == '\0'))
+		return failure_set(failure, ERROR_USAGE,
+			"--relay wants --site NAME: for which site does it import?");
+	return frames_parse(run->compress, &parsed->frames, failure) &&
+	       address_parse(run->listen != NULL ? run->listen : ":0", &parsed->listen,
+		       &parsed->listen_bytes, failure) &&
+	       peers_parse(&run->peers, parsed->peers, failure) &&
+	       peers_parse(&run->dht_nodes, parsed->dht_nodes, failure) &&
+	       tracker_tiers_parse(
+		       &run->trackers, parsed->trackers, &parsed->trackers_count, failure) &&
+	       trackers_check(parsed->trackers, parsed->trackers_count, failure);
+}
+
+bool transfer_run_check(const struct transfer_run *run, struct failure *failure)
+{
+	struct parsed parsed;
+
+	return parse(run, &parsed, failure);
 }
 
 /* Nobody is called in a network that was not asked for, unless there is no other way. */
@@ -227,11 +259,12 @@ static bool wants_lsd(const struct transfer_run *run)
 static bool start(struct foreground *foreground, struct failure *failure)
 {
 	const struct transfer_run *run = foreground->run;
-	struct peer_address peers[OPTION_TEXTS_MAX];
-	struct peer_address dht_nodes[OPTION_TEXTS_MAX];
-	struct tracker_url trackers[METAINFO_TRACKERS_MAX] = {0};
-	struct session_settings session = {.listen = run->listen,
-		.listen_bytes = run->listen_bytes,
+	struct parsed parsed;
+
+	if (!parse(run, &parsed, failure))
+		return false;
+	struct session_settings session = {.listen = parsed.listen,
+		.listen_bytes = parsed.listen_bytes,
 		.memory_bytes = run->memory_bytes,
 		.lsd_hops = (uint32_t)run->lsd_hops};
 	struct transfer_settings transfer = {
@@ -239,12 +272,12 @@ static bool start(struct foreground *foreground, struct failure *failure)
 		.device = run->device,
 		.seed = run->seed,
 		.origin = run->origin,
-		.trackers = run->trackers.count > 0 ? trackers : NULL,
-		.trackers_count = (uint32_t)run->trackers.count,
-		.peers = peers,
+		.trackers = parsed.trackers_count > 0 ? parsed.trackers : NULL,
+		.trackers_count = parsed.trackers_count,
+		.peers = parsed.peers,
 		.peers_count = (uint32_t)run->peers.count,
 		.dht = !run->no_dht,
-		.dht_nodes = dht_nodes,
+		.dht_nodes = parsed.dht_nodes,
 		.dht_nodes_count = (uint32_t)run->dht_nodes.count,
 		.rack = run->rack,
 		.site = run->site,
@@ -252,7 +285,7 @@ static bool start(struct foreground *foreground, struct failure *failure)
 		.rates = run->rates,
 		.memory_bytes = run->memory_bytes,
 		.memory_taken_bytes = run->holdback != NULL ? 2 * HOLDBACK_BYTES : 0,
-		.frames = run->frames,
+		.frames = parsed.frames,
 		.pex = !run->no_pex,
 		.lsd = wants_lsd(run),
 		.seed_of_choices = run->seed_of_choices,
@@ -260,13 +293,6 @@ static bool start(struct foreground *foreground, struct failure *failure)
 		.context = foreground,
 	};
 
-	if (run->relay && (run->site == NULL || run->site[0] == '\0'))
-		return failure_set(failure, ERROR_USAGE,
-			"--relay wants --site NAME: for which site does it import?");
-	if (!peers_parse(&run->peers, peers, failure) ||
-		!peers_parse(&run->dht_nodes, dht_nodes, failure) ||
-		!trackers_parse(&run->trackers, trackers, failure))
-		return false;
 	foreground->base = event_base_new();
 	if (foreground->base == NULL)
 		return failure_set(failure, ERROR_SYSTEM, "cannot make an event loop");
@@ -295,11 +321,11 @@ static void finish(struct foreground *foreground)
 	}
 }
 
-int transfer_run_fail(const char *command, bool json, const struct failure *failure)
+int transfer_run_fail(const struct transfer_run *run, const struct failure *failure)
 {
-	if (json)
+	if (as_json(run))
 		transfer_report_error(failure);
-	return command_fail(command, failure);
+	return command_fail(run->command, failure);
 }
 
 /* What the loop's end means. */
@@ -309,13 +335,13 @@ static int verdict(const struct foreground *foreground)
 	struct failure failure;
 
 	if (foreground->failed)
-		return transfer_run_fail(run->command, run->json, &foreground->failure);
+		return transfer_run_fail(run, &foreground->failure);
 	if (foreground->complete || run->seed)
 		return EXIT_OK;
 	failure_set(&failure, ERROR_ABORTED,
 		"stopped before it was complete; what is on %s will be found again",
 		run->device->name);
-	return transfer_run_fail(run->command, run->json, &failure);
+	return transfer_run_fail(run, &failure);
 }
 
 int transfer_run(struct transfer_run *run)
@@ -336,12 +362,12 @@ int transfer_run(struct transfer_run *run)
 	}
 	if (!start(&foreground, &failure)) {
 		finish(&foreground);
-		return transfer_run_fail(run->command, run->json, &failure);
+		return transfer_run_fail(run, &failure);
 	}
 	run->started = true;
 	log_info("%s %s: %u pieces, listening on port %u", run->command, run->metainfo->name,
 		run->metainfo->pieces_count, session_port(foreground.session));
-	foreground.progress.quiet = run->json;
+	foreground.progress.quiet = as_json(run);
 	progress_start(&foreground.progress, run->command, run->metainfo->length_bytes);
 	foreground.progress.note = foreground.note;
 	report(&foreground, "progress");

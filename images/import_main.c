@@ -21,33 +21,6 @@ struct import_options {
 	bool is_private;
 };
 
-static bool trackers_read(const struct option_texts *texts, struct tracker_url *trackers,
-	struct import_request *request, struct failure *failure)
-{
-	static const char *const schemes[] = {"http://", "https://", "udp://"};
-
-	if (texts->count > METAINFO_TRACKERS_MAX)
-		return failure_set(
-			failure, ERROR_USAGE, "at most %d trackers", METAINFO_TRACKERS_MAX);
-	for (size_t i = 0; i < texts->count; i++) {
-		bool known = false;
-
-		for (size_t s = 0; s < ARRAY_COUNT(schemes); s++)
-			known = known ||
-				strncmp(texts->texts[i], schemes[s], strlen(schemes[s])) == 0;
-		if (!known || strlen(texts->texts[i]) >= METAINFO_URL_MAX)
-			return failure_set(failure, ERROR_USAGE,
-				"%.100s is not a tracker's URL (http://HOST:PORT/announce or "
-				"udp://HOST:PORT)",
-				texts->texts[i]);
-		snprintf(trackers[i].url, sizeof(trackers[i].url), "%s", texts->texts[i]);
-		trackers[i].tier = (uint32_t)i;
-	}
-	request->trackers = trackers;
-	request->trackers_count = (uint32_t)texts->count;
-	return true;
-}
-
 static bool sizes_check(const struct import_options *options, struct failure *failure)
 {
 	uint64_t piece = options->piece_bytes;
@@ -98,9 +71,10 @@ static bool run(const struct import_options *options, const char *file, struct p
 		.progress_context = progress,
 		.stop = image_stop_on_signals()};
 
-	if (!sizes_check(options, failure) ||
-		!trackers_read(&options->trackers, trackers, &request, failure))
+	if (!sizes_check(options, failure) || !tracker_tiers_parse(&options->trackers, trackers,
+						      &request.trackers_count, failure))
 		return false;
+	request.trackers = trackers;
 	if (options->out != NULL)
 		return import_out(options, &request, result, failure);
 	return store_open(&store, options->state, true, failure) &&
@@ -145,8 +119,8 @@ int image_import_main(int argc, char **argv)
 		{"sector-size", OPTION_SIZE, &options.sector_bytes, "512|4096",
 			"logical sector size of the disks it is for (default: as its partition "
 			"table says, else 512)"},
-		{"tracker", OPTION_TEXTS, &options.trackers, "URL",
-			"tracker to put into the metainfo; may be repeated"},
+		{"tracker", OPTION_TEXTS, &options.trackers, "URL[,URL...]",
+			"trackers of a tier, for the metainfo; repeated for the next tier"},
 		{"private", OPTION_FLAG, &options.is_private, NULL,
 			"peers come from its trackers alone: no peer exchange, local discovery or "
 			"DHT"},
