@@ -124,8 +124,10 @@ static bool take_line(struct config *config, char *line, size_t number, struct f
 	const struct option_description *option =
 		option_find(config->description, name, strlen(name));
 	if (option == NULL || strcmp(name, "config") == 0)
-		return failure_set(failure, ERROR_USAGE, "%s:%zu: unknown option \"%.40s\"", path,
-			number, name);
+		return failure_set(failure, ERROR_USAGE,
+			"%s:%zu: unknown option \"%.40s\": they are those of --help, without "
+			"dashes",
+			path, number, name);
 	size_t *given = &config->lines[option - config->description->options];
 	if (*given != 0 && option->kind != OPTION_TEXTS)
 		return failure_set(failure, ERROR_USAGE, "%s:%zu: %s was given on line %zu already",
@@ -137,7 +139,8 @@ static bool take_line(struct config *config, char *line, size_t number, struct f
 		return failure_set(failure, ERROR_USAGE, "%s:%zu: %s wants %s, not \"%.40s\"", path,
 			number, name, wanted, value);
 	if (config->check != NULL && !config->check(option, &why))
-		return failure_set(failure, ERROR_USAGE, "%s:%zu: %.120s", path, number, why.text);
+		return failure_set(
+			failure, ERROR_USAGE, "%s:%zu: %s: %.120s", path, number, name, why.text);
 	return true;
 }
 

@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #define DATAGRAMS_PER_WAKE 256
+#define UNHEARD_LOG_MS	   5000	 /* after the start */
+#define FORGED_LOG_MS	   60000 /* between two lines */
 
 uint64_t cluster_now_ms(void)
 {
@@ -72,6 +74,40 @@ static void log_members(struct cluster *cluster, uint64_t now_ms)
 	}
 }
 
+/* Once: who is not there from the beginning never falls silent. */
+static void log_unheard(struct cluster *cluster, uint64_t now_ms)
+{
+	struct cluster_member members[CLUSTER_MEMBERS_MAX];
+	char text[SOCKET_TEXT_MAX];
+
+	if (cluster->unheard_due_ms == 0 || now_ms < cluster->unheard_due_ms)
+		return;
+	cluster->unheard_due_ms = 0;
+	uint32_t count = cluster_core_members(cluster->core, now_ms, members);
+	for (uint32_t i = 0; i < count; i++)
+		if (!members[i].met)
+			log_warning("cluster: %s was not heard yet: it does not run, is cut off, "
+				    "or has another key or list of members",
+				socket_address_text(text, &members[i].address));
+}
+
+/* Whoever sends them may send many. */
+static void log_forged(struct cluster *cluster, uint64_t now_ms)
+{
+	struct cluster_statistics statistics;
+	char text[SOCKET_TEXT_MAX];
+
+	cluster_core_statistics(cluster->core, &statistics);
+	if (statistics.forged == cluster->forged_logged || now_ms < cluster->forged_due_ms)
+		return;
+	log_warning("cluster: %llu datagrams were not made with our key, the last came from %s: "
+		    "the same --cluster-key is wanted everywhere",
+		(unsigned long long)(statistics.forged - cluster->forged_logged),
+		socket_address_text(text, &statistics.forged_from));
+	cluster->forged_logged = statistics.forged;
+	cluster->forged_due_ms = now_ms + FORGED_LOG_MS;
+}
+
 static void tick(evutil_socket_t fd, short events, void *context)
 {
 	struct cluster *cluster = context;
@@ -87,6 +123,8 @@ static void tick(evutil_socket_t fd, short events, void *context)
 	uint64_t now_ms = cluster_now_ms();
 	cluster_core_tick(cluster->core, now_ms);
 	log_members(cluster, now_ms);
+	log_unheard(cluster, now_ms);
+	log_forged(cluster, now_ms);
 	cluster_catchup_tick(cluster, now_ms);
 	if (cluster_core_wants_catch_up(cluster->core, now_ms, &address, &boot_id))
 		cluster_catchup_begin(cluster, &address, boot_id);
@@ -147,6 +185,7 @@ static struct cluster *cluster_create(struct tracker *tracker,
 	cluster->book = tracker->core;
 	cluster->fd = -1;
 	cluster->group_fd = -1;
+	cluster->unheard_due_ms = cluster_now_ms() + UNHEARD_LOG_MS;
 	bool made = cluster_key_load(settings->key_path, core.key, cluster->streams_key, failure) &&
 		    cluster_sockets_open(cluster, settings, &core, &listen_fd, failure) &&
 		    core_create(cluster, &core, failure) && watch(cluster, failure);

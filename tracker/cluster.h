@@ -43,6 +43,15 @@ MUST_USE bool tracker_cluster_statistics(
 uint32_t tracker_cluster_members(
 	const struct tracker *tracker, struct cluster_member members[static CLUSTER_MEMBERS_MAX]);
 
+/* The whole book that is coming from another member just now. False: none is. */
+struct cluster_catch_up {
+	struct peer_address from;
+	uint64_t records_count; /* that came already */
+	uint64_t running_ms;
+};
+MUST_USE bool tracker_cluster_catch_up(
+	const struct tracker *tracker, struct cluster_catch_up *catch_up);
+
 /* For tracker_private.h: accepts NULL, returns NULL. */
 struct cluster *cluster_destroy(struct cluster *cluster);
 

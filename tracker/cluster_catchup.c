@@ -10,6 +10,7 @@
 #include "runtime/clock.h"
 #include "runtime/crypto.h"
 #include "runtime/socket.h"
+#include "tracker/tracker_private.h"
 
 #include <errno.h>
 #include <event2/buffer.h>
@@ -316,6 +317,19 @@ void cluster_catchup_begin(
 			 taking->connection, (struct sockaddr *)&to, (int)to_bytes) != 0 &&
 		 taking->connection != NULL)
 		taking_end(cluster, false, "no connection");
+}
+
+bool tracker_cluster_catch_up(const struct tracker *tracker, struct cluster_catch_up *catch_up)
+{
+	const struct catchup_taking *taking =
+		tracker->cluster != NULL ? &tracker->cluster->taking : NULL;
+
+	if (taking == NULL || taking->connection == NULL)
+		return false;
+	*catch_up = (struct cluster_catch_up){.from = taking->address,
+		.records_count = taking->sink.records_count,
+		.running_ms = cluster_now_ms() - taking->began_ms};
+	return true;
 }
 
 /* Life. */

@@ -101,6 +101,7 @@ void cluster_core_receive(struct cluster_core *core, uint64_t now_ms,
 	core->statistics.bytes_received += bytes_count;
 	if (!sync_open(&header, bytes, bytes_count, core->settings.key, core->settings.mac)) {
 		core->statistics.forged++;
+		core->statistics.forged_from = *from;
 		return;
 	}
 	/* The group hears itself. */

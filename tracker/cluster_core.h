@@ -83,13 +83,14 @@ struct cluster_statistics {
 	uint64_t datagrams_received, datagrams_sent; /* a datagram to the group counts once */
 	uint64_t bytes_received, bytes_sent;
 	uint64_t records_received, records_sent; /* in batches; sent again is not counted */
-	uint64_t forged;    /* the MAC was wrong, or it was no datagram of ours */
-	uint64_t replayed;  /* rightly made, and came before or is too old to tell */
-	uint64_t strange;   /* to another boot, or of a boot that has proved nothing */
-	uint64_t malformed; /* rightly made, and does not parse */
-	uint64_t lost;	    /* batches that had to be asked for */
-	uint64_t repaired;  /* batches that came when asked for */
-	uint64_t passed_on; /* batches of others that we sent to one that asked */
+	uint64_t forged;		 /* the MAC was wrong, or it was no datagram of ours */
+	struct peer_address forged_from; /* as the last of them said */
+	uint64_t replayed;		 /* rightly made, and came before or is too old to tell */
+	uint64_t strange;		 /* to another boot, or of a boot that has proved nothing */
+	uint64_t malformed;		 /* rightly made, and does not parse */
+	uint64_t lost;			 /* batches that had to be asked for */
+	uint64_t repaired;		 /* batches that came when asked for */
+	uint64_t passed_on;		 /* batches of others that we sent to one that asked */
 	uint64_t challenges_sent, members_met;
 	uint64_t catch_ups, catch_ups_failed;
 	uint64_t changes_lost; /* local changes that were too many for the book's memory of them */

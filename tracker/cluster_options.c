@@ -31,7 +31,9 @@ bool cluster_options_read(const struct cluster_options *options,
 		return failure_set(failure, ERROR_USAGE,
 			"a cluster needs --cluster for each member, or --cluster-group");
 	if (options->key_path == NULL)
-		return failure_set(failure, ERROR_USAGE, "a cluster needs --cluster-key");
+		return failure_set(failure, ERROR_USAGE,
+			"a cluster needs --cluster-key FILE; made once by (umask 077; openssl rand "
+			"-hex 32 >FILE), the same on all members");
 	if (options->members.count > CLUSTER_MEMBERS_MAX)
 		return failure_set(failure, ERROR_USAGE, "a cluster has at most %d members",
 			CLUSTER_MEMBERS_MAX);

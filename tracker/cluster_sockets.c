@@ -66,9 +66,11 @@ static bool find_ourselves(const struct tracker_cluster_settings *settings,
 	if (found == 1)
 		return true;
 	return failure_set(failure, ERROR_USAGE,
-		"%s of the cluster's addresses is this machine's; --cluster-listen says which to "
-		"use",
-		found == 0 ? "none" : "more than one");
+		found == 0
+			? "none of the addresses that --cluster gives is this machine's: its own "
+			  "belongs into the list, too; or --cluster-listen says where it listens"
+			: "several of the addresses that --cluster gives are this machine's: "
+			  "--cluster-listen says which one this tracker is");
 }
 
 static bool check_family(const struct sockaddr_storage *address,
@@ -107,7 +109,8 @@ static bool find_others(const struct tracker_cluster_settings *settings,
 				&member, (const struct sockaddr *)&settings->members[i]))
 			return false;
 		if (member.port == 0)
-			return failure_set(failure, ERROR_USAGE, "a member's port cannot be 0");
+			return failure_set(
+				failure, ERROR_USAGE, "--cluster wants a port other than 0");
 		if (peer_address_equal(&member, &own) ||
 			(socket_address_is_unspecified(&own) &&
 				port_is(&settings->members[i], own.port) &&
@@ -202,11 +205,14 @@ bool cluster_sockets_open(struct cluster *cluster, const struct tracker_cluster_
 	if (!find_ourselves(settings, &listen, failure))
 		return false;
 	if (port_is(&listen, 0))
-		return failure_set(failure, ERROR_USAGE, "--cluster-listen wants a port");
+		return failure_set(
+			failure, ERROR_USAGE, "--cluster-listen wants a port other than 0");
 	if (!find_others(settings, &listen, core, failure))
 		return false;
 	if (core->members_count == 0 && settings->group.ss_family == AF_UNSPEC)
-		return failure_set(failure, ERROR_USAGE, "the cluster has no other member");
+		return failure_set(failure, ERROR_USAGE,
+			"--cluster names no other member: the list is the same on all of them, "
+			"with every member's address");
 	cluster->fd = tracker_bind(&listen, SOCK_DGRAM, failure);
 	if (cluster->fd < 0)
 		return false;

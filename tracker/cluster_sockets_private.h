@@ -48,6 +48,9 @@ struct cluster {
 	uint64_t refused_log_due_ms;
 	uint64_t deaf_log_due_ms;	     /* no connection can be accepted */
 	uint8_t frame[SYNC_FRAME_BYTES_MAX]; /* the one that is being made or looked at */
+	uint64_t unheard_due_ms;	     /* when those that were never heard are; 0: done */
+	uint64_t forged_logged;
+	uint64_t forged_due_ms; /* not logged again before */
 };
 
 uint64_t cluster_now_ms(void);

@@ -413,8 +413,8 @@ static bool start(struct daemon *daemon, struct failure *failure)
 	if (daemon->base == NULL)
 		return failure_set(failure, ERROR_SYSTEM, "cannot make an event loop");
 	if (!watch(daemon, failure) || !start_tracker(daemon, failure) ||
-		!listen_all(daemon, failure) || !listen_status(daemon, failure) ||
-		!join_cluster(daemon, failure) || !drop_privileges(daemon, failure))
+		!join_cluster(daemon, failure) || !listen_all(daemon, failure) ||
+		!listen_status(daemon, failure) || !drop_privileges(daemon, failure))
 		return false;
 	if (fflush(stdout) != 0)
 		return failure_errno(failure, ERROR_SYSTEM, "cannot write to standard output");

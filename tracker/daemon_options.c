@@ -40,14 +40,14 @@ static bool check_level(const char *text, struct failure *failure)
 	enum log_level level;
 
 	return log_level_parse(text, &level) ||
-	       failure_set(failure, ERROR_USAGE,
-		       "log-level is error, warning, info or debug, not \"%.40s\"", text);
+	       failure_set(
+		       failure, ERROR_USAGE, "error, warning, info or debug, not \"%.40s\"", text);
 }
 
 static bool check_format(const char *text, struct failure *failure)
 {
 	return strcmp(text, "text") == 0 || strcmp(text, "json") == 0 ||
-	       failure_set(failure, ERROR_USAGE, "log-format is text or json, not \"%.40s\"", text);
+	       failure_set(failure, ERROR_USAGE, "text or json, not \"%.40s\"", text);
 }
 
 #define AT(member) .offset = offsetof(struct daemon_options, member)
@@ -178,12 +178,21 @@ static bool value_check(const struct entry *entry, const void *value, struct fai
 	}
 	number = *(const uint64_t *)value;
 	return (number >= entry->min && number <= entry->max) ||
-	       failure_set(failure, ERROR_USAGE, "%s must be %s", entry->option.name, entry->range);
+	       failure_set(failure, ERROR_USAGE, "must be %s", entry->range);
 }
 
 static bool option_check(const struct option_description *option, struct failure *failure)
 {
 	return value_check(entry_find(option->name), option->value, failure);
+}
+
+/* As given on the command line; what a file gives is named by its line. */
+static bool given_check(const struct option_description *option, struct failure *failure)
+{
+	struct failure why = {0};
+
+	return option_check(option, &why) ||
+	       failure_set(failure, why.error, "--%s: %.200s", option->name, why.text);
 }
 
 static enum parse_result read_all(struct daemon_options *options,
@@ -199,7 +208,7 @@ static enum parse_result read_all(struct daemon_options *options,
 		return result;
 	for (const struct option_description *option = description->options; option->name != NULL;
 		option++)
-		if (!option_check(option, failure))
+		if (!given_check(option, failure))
 			return PARSE_WRONG;
 	if (options->config_path != NULL &&
 		!command_config(description, argc, argv, options->config_path, option_check,

@@ -86,18 +86,34 @@ static void write_counters(struct metrics *metrics, const struct cluster_statist
 	}
 }
 
-enum member_number { MEMBER_LIVE, MEMBER_PEERS, MEMBER_BEHIND, MEMBER_NUMBERS };
+enum member_number { MEMBER_LIVE, MEMBER_SILENT, MEMBER_PEERS, MEMBER_BEHIND, MEMBER_NUMBERS };
 
 static uint64_t member_number(const struct cluster_member *member, enum member_number which)
 {
 	switch (which) {
 	case MEMBER_LIVE:
 		return member->live;
+	case MEMBER_SILENT:
+		return member->silent_ms / 1000;
 	case MEMBER_PEERS:
 		return member->peers_count;
 	default:
 		return member->behind;
 	}
+}
+
+static void write_catch_up(struct metrics *metrics, const struct tracker *tracker)
+{
+	struct cluster_catch_up now;
+	bool runs = tracker_cluster_catch_up(tracker, &now);
+
+	metrics_family(metrics, PREFIX "catching_up", "gauge",
+		"1: another member's whole book is coming.");
+	metrics_add(metrics, PREFIX "catching_up %d\n", runs);
+	metrics_family(metrics, PREFIX "catching_up_records", "gauge",
+		"Peers that came in the catch-up that runs.");
+	metrics_add(metrics, PREFIX "catching_up_records %llu\n",
+		runs ? (unsigned long long)now.records_count : 0);
 }
 
 void metrics_write_cluster(struct metrics *metrics, const struct tracker *tracker)
@@ -107,6 +123,8 @@ void metrics_write_cluster(struct metrics *metrics, const struct tracker *tracke
 		const char *help;
 	} numbers[MEMBER_NUMBERS] = {
 		[MEMBER_LIVE] = {PREFIX "member_live", "1: the member was heard lately."},
+		[MEMBER_SILENT] = {PREFIX "member_silent_seconds",
+			"Since the member was last heard; not of one that never was."},
 		[MEMBER_PEERS] = {PREFIX "member_peers", "Peers in the member's book."},
 		[MEMBER_BEHIND] = {PREFIX "member_behind_batches",
 			"Batches of the member that are not here yet."}};
@@ -120,12 +138,21 @@ void metrics_write_cluster(struct metrics *metrics, const struct tracker *tracke
 	for (int number = 0; number < MEMBER_NUMBERS; number++) {
 		metrics_family(metrics, numbers[number].name, "gauge", numbers[number].help);
 		for (uint32_t i = 0; i < count; i++)
-			metrics_add(metrics, "%s{member=\"%s\"} %llu\n", numbers[number].name,
-				member_name(name, &members[i].address),
-				(unsigned long long)member_number(
-					&members[i], (enum member_number)number));
+			if (members[i].met || number == MEMBER_LIVE)
+				metrics_add(metrics, "%s{member=\"%s\"} %llu\n",
+					numbers[number].name,
+					member_name(name, &members[i].address),
+					(unsigned long long)member_number(
+						&members[i], (enum member_number)number));
 	}
+	write_catch_up(metrics, tracker);
 	write_counters(metrics, &statistics);
+}
+
+/* What nobody knows of a member that was never heard is null. */
+static json_t *if_met(const struct cluster_member *member, uint64_t value)
+{
+	return member->met ? json_integer((json_int_t)value) : json_null();
 }
 
 static json_t *members_json(const struct tracker *tracker)
@@ -140,17 +167,28 @@ static json_t *members_json(const struct tracker *tracker)
 
 		/* A list that misses one would be a lie: none then. */
 		if (json_array_append_new(
-			    list, json_pack("{s:s, s:b, s:b, s:I, s:I, s:I}", "address",
+			    list, json_pack("{s:s, s:b, s:b, s:o, s:o, s:o}", "address",
 					  member_name(name, &member->address), "met",
 					  (int)member->met, "live", (int)member->live, "silent_ms",
-					  (json_int_t)member->silent_ms, "peers",
-					  (json_int_t)member->peers_count, "behind_batches",
-					  (json_int_t)member->behind)) != 0) {
+					  if_met(member, member->silent_ms), "peers",
+					  if_met(member, member->peers_count), "behind_batches",
+					  if_met(member, member->behind))) != 0) {
 			json_decref(list);
 			return NULL;
 		}
 	}
 	return list;
+}
+
+static json_t *catch_up_json(const struct tracker *tracker)
+{
+	struct cluster_catch_up now;
+	char name[MEMBER_TEXT_MAX];
+
+	if (!tracker_cluster_catch_up(tracker, &now))
+		return json_null();
+	return json_pack("{s:s, s:I, s:I}", "from", member_name(name, &now.from), "records",
+		(json_int_t)now.records_count, "running_ms", (json_int_t)now.running_ms);
 }
 
 json_t *view_cluster_json(const struct tracker *tracker)
@@ -161,7 +199,8 @@ json_t *view_cluster_json(const struct tracker *tracker)
 	if (!tracker_cluster_statistics(tracker, &statistics))
 		return json_null();
 	json_t *json = json_object();
-	bool fine = json_object_set_new(json, "members", members_json(tracker)) == 0;
+	bool fine = json_object_set_new(json, "members", members_json(tracker)) == 0 &&
+		    json_object_set_new(json, "catching_up", catch_up_json(tracker)) == 0;
 
 	for (size_t i = 0; fine && i < ARRAY_COUNT(counters); i++) {
 		snprintf(name, sizeof(name), "%s%s%s", counters[i].name,

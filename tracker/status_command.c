@@ -184,20 +184,50 @@ static const char *text_of(const json_t *object, const char *name)
 	return text != NULL ? text : "";
 }
 
+/* "member 10.0.0.2:6970: live, 12 peers, 0 batches behind" */
+static void print_member(const json_t *member)
+{
+	bool live = json_is_true(json_object_get(member, "live"));
+	char silent[UNITS_TEXT_MAX];
+
+	printf("member %s: ", text_of(member, "address"));
+	if (!json_is_true(json_object_get(member, "met"))) {
+		puts("not heard since this tracker started");
+		return;
+	}
+	if (live)
+		printf("live, %llu peers", number(member, "peers"));
+	else
+		printf("not heard for %s, %llu peers then",
+			duration_format(silent, number(member, "silent_ms") / 1000),
+			number(member, "peers"));
+	if (number(member, "behind_batches") > 0)
+		printf("; %llu batches of what was announced to it are not here",
+			number(member, "behind_batches"));
+	putchar('\n');
+}
+
 static void print_cluster(const json_t *cluster)
 {
+	const json_t *catching_up = json_object_get(cluster, "catching_up");
+	const json_t *members = json_object_get(cluster, "members");
 	size_t i;
 	json_t *member;
 
-	json_array_foreach(json_object_get(cluster, "members"), i, member)
-	{
-		printf("member %s: %s", text_of(member, "address"),
-			json_is_true(json_object_get(member, "live")) ? "live" : "down");
-		if (json_is_true(json_object_get(member, "met")))
-			printf(", %llu peers, %llu batches behind", number(member, "peers"),
-				number(member, "behind_batches"));
+	json_array_foreach(members, i, member) print_member(member);
+	if (json_is_object(catching_up)) {
+		printf("catching up from %s: %llu peers came in %llu ms",
+			text_of(catching_up, "from"), number(catching_up, "records"),
+			number(catching_up, "running_ms"));
+		json_array_foreach(
+			members, i, member) if (strcmp(text_of(member, "address"),
+							text_of(catching_up, "from")) == 0)
+			printf(", of %llu", number(member, "peers"));
 		putchar('\n');
 	}
+	if (number(cluster, "dropped_forged") > 0)
+		printf("dropped: %llu datagrams that were made with another key, or none\n",
+			number(cluster, "dropped_forged"));
 }
 
 static void print_row(const char *infohash, const char *site, const char *rack, const json_t *row)

@@ -3,6 +3,7 @@
 #include "tracker/tracker_private.h"
 
 #include "runtime/crypto.h"
+#include "runtime/socket.h"
 #include "tracker/cluster.h"
 
 #include <errno.h>
@@ -57,6 +58,25 @@ static bool is_any6(const struct sockaddr_storage *address)
 	       IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)address)->sin6_addr);
 }
 
+/* With errno of what failed. */
+static void say_unbound(const struct sockaddr_storage *address, int type, struct failure *failure)
+{
+	struct peer_address named;
+	char text[SOCKET_TEXT_MAX] = "?";
+	int code = errno;
+	const char *way_out = code == EADDRINUSE ? " (ss -lntup says who does)"
+			      : code == EADDRNOTAVAIL
+				      ? " (ip address says which are this machine's)"
+			      : code == EACCES ? " (ports below 1024 take CAP_NET_BIND_SERVICE)"
+					       : "";
+
+	if (socket_address_from_sockaddr(&named, (const struct sockaddr *)address))
+		socket_address_text(text, &named);
+	errno = code;
+	failure_errno(failure, ERROR_SYSTEM, "cannot listen on %s over %s%s", text,
+		type == SOCK_STREAM ? "TCP" : "UDP", way_out);
+}
+
 int tracker_bind(struct sockaddr_storage *address, int type, struct failure *failure)
 {
 	int on = 1;
@@ -84,9 +104,7 @@ int tracker_bind(struct sockaddr_storage *address, int type, struct failure *fai
 		(type != SOCK_STREAM || listen(fd, LISTEN_BACKLOG) == 0) &&
 		getsockname(fd, (struct sockaddr *)address, &bytes) == 0)
 		return fd;
-	failure_errno(failure, ERROR_SYSTEM, "cannot listen on %s port %u",
-		type == SOCK_STREAM ? "TCP" : "UDP",
-		ntohs(((struct sockaddr_in *)address)->sin_port));
+	say_unbound(address, type, failure);
 	if (fd >= 0)
 		close(fd);
 	return -1;

@@ -44,9 +44,9 @@ wrong an_unknown_name_is_an_error_with_its_line 3 'unknown option "intervall"'
 config 'interval = soon'
 wrong a_wrong_value_is_an_error_with_its_line 1 'interval wants TIME'
 config '' 'interval = 2h'
-wrong a_value_out_of_range_is_an_error_with_its_line 2 'interval must be 1s to 30m'
+wrong a_value_out_of_range_is_an_error_with_its_line 2 'interval: must be 1s to 30m'
 config 'listen = :6969' 'listen = localhost:80'
-wrong a_bad_address_is_an_error_with_its_line 2 '"localhost:80"'
+wrong a_bad_address_is_an_error_with_its_line 2 'listen: "localhost:80"'
 config 'peers-max = 10' 'peers-max = 20'
 wrong an_option_given_twice_is_an_error 2 'peers-max was given on line 1 already'
 config 'listen'
@@ -56,7 +56,7 @@ wrong a_file_cannot_name_another 1 'unknown option'
 config 'check-config = perhaps'
 check a_flag_is_yes_or_no ends 2 'conf:1: check-config wants yes or no' "$BIN" tracker --config "$WORK/conf"
 config 'log-level = loud'
-wrong a_level_must_exist 1 'log-level is'
+wrong a_level_must_exist 1 'log-level: error, warning, info or debug, not'
 check a_missing_file_is_an_error ends 1 'cannot read' "$BIN" tracker --config "$WORK/none"
 check a_directory_is_no_file ends 1 'cannot read' "$BIN" tracker --config "$WORK"
 printf 'interval = 5s\0' >"$WORK/conf"

@@ -105,10 +105,12 @@ check readers_that_left_do_no_harm metrics swarmboot_tracker_peers=5
 
 # Two that answer for each other.
 (umask 077; head -c 40 /dev/urandom >"$WORK/key")
-for number in 1 2; do
-	start "member$number" "$BIN" tracker --listen "127.0.1.$number:7011" --status-listen "127.0.1.$number:6968" \
-		--cluster 127.0.1.1:7012 --cluster 127.0.1.2:7012 --cluster-listen "127.0.1.$number:7012" --cluster-key "$WORK/key"
-done
+member() { # NUMBER KEY
+	start "member$1" "$BIN" tracker --listen "127.0.1.$1:7011" --status-listen "127.0.1.$1:6968" --cluster-key "$2" \
+		--cluster 127.0.1.1:7012 --cluster 127.0.1.2:7012 --cluster-listen "127.0.1.$1:7012"
+}
+member 1 "$WORK/key"
+member 2 "$WORK/key"
 members() {
 	curl -s --max-time 10 http://127.0.1.1:6968/metrics | "$HERE/metrics_check.py" "$@" >/dev/null 2>&1
 }
@@ -117,11 +119,23 @@ curl -sg --max-time 5 "http://127.0.1.2:7011/announce?info_hash=$one&peer_id=-XX
 check and_what_was_announced_to_it until_true 10 members swarmboot_tracker_peers=1 \
 	'swarmboot_tracker_cluster_records_total{direction="received"}>=1' \
 	'swarmboot_tracker_cluster_dropped_total{cause="forged"}=0'
-check the_table_shows_members grep -q '^member 127.0.1.2:7012: live, 1 peers' \
-	<(until_true 10 sh -c "'$BIN' tracker status --address 127.0.1.1:6968 | grep '1 peers, 0'")
+table() { "$BIN" tracker status --address 127.0.1.1:6968 | grep -q "$1"; }
+check the_table_shows_members until_true 10 table '^member 127.0.1.2:7012: live, 1 peers$'
 check the_view_has_the_cluster [ "$("$BIN" tracker status --address 127.0.1.1:6968 --json |
 	jq -c '[.cluster.members[] | [.address, .live, .met]], .cluster.dropped_forged' | tr '\n' ' ')" = \
 	'[["127.0.1.2:7012",true,true]] 0 ' ]
+end_all 0 "$pid"
+check who_is_gone_is_named_with_since_when until_true 10 table '^member 127.0.1.2:7012: not heard for [0-9]* s, 1 peers then$'
+check and_in_metrics members 'swarmboot_tracker_cluster_member_live{member="127.0.1.2:7012"}=0' \
+	'swarmboot_tracker_cluster_member_silent_seconds{member="127.0.1.2:7012"}>=1' \
+	swarmboot_tracker_cluster_catching_up=0
+(umask 077; head -c 40 /dev/urandom >"$WORK/another")
+member 2 "$WORK/another"
+check another_key_is_named_in_the_log until_true 10 grep -q 'not made with our key.* 127.0.1.2:7012' "$WORK/member1.err"
+check and_in_the_table until_true 10 table '^dropped: [0-9]* datagrams that were made with another key'
+never() { "$BIN" tracker status --address 127.0.1.2:6968 | grep -q '^member 127.0.1.1:7012: not heard since this tracker started$'; }
+check who_was_never_heard_is_named until_true 10 never
+check and_logged until_true 10 grep -q '127.0.1.1:7012 was not heard yet' "$WORK/member2.err"
 check without_one_it_has_none view 'v["cluster"] is None'
 
 # The command.

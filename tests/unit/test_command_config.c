@@ -38,7 +38,7 @@ static const struct command_description description = {.options = options};
 static bool small_count(const struct option_description *option, struct failure *failure)
 {
 	return option->value != &got.count || got.count < 100 ||
-	       failure_set(failure, ERROR_USAGE, "count is too much");
+	       failure_set(failure, ERROR_USAGE, "is too much");
 }
 
 /* Reads a file of so many bytes; argv is without a command's name. */
@@ -126,7 +126,7 @@ static void mistakes_have_a_place(void **state)
 		{"flag = maybe", ":1: flag wants yes or no, not \"maybe\""},
 		{"flag", ":1: not `name = value`"},
 		{"count = 1\n#\ncount = 2", ":3: count was given on line 1 already"},
-		{"name = a\ncount = 100", ":2: count is too much"},
+		{"name = a\ncount = 100", ":2: count: is too much"},
 	};
 	struct failure failure;
 	char *owned;
