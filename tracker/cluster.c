@@ -9,6 +9,7 @@
 #include "tracker/tracker_private.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -66,11 +67,9 @@ static void log_members(struct cluster *cluster, uint64_t now_ms)
 	bool live;
 
 	while (cluster_core_news(cluster->core, now_ms, &address, &live)) {
-		socket_address_text(text, &address);
-		if (live)
-			log_info("cluster: %s is here", text);
-		else
-			log_warning("cluster: %s is silent", text);
+		log_event(live ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING,
+			live ? "member-here" : "member-silent",
+			&(struct log_field){"member", socket_address_text(text, &address)}, 1);
 	}
 }
 
@@ -86,9 +85,12 @@ static void log_unheard(struct cluster *cluster, uint64_t now_ms)
 	uint32_t count = cluster_core_members(cluster->core, now_ms, members);
 	for (uint32_t i = 0; i < count; i++)
 		if (!members[i].met)
-			log_warning("cluster: %s was not heard yet: it does not run, is cut off, "
-				    "or has another key or list of members",
-				socket_address_text(text, &members[i].address));
+			log_event(LOG_LEVEL_WARNING, "member-unheard",
+				(const struct log_field[]){
+					{"member", socket_address_text(text, &members[i].address)},
+					{"reason", "it does not run, is cut off, or has another "
+						   "key or list of members"}},
+				2);
 }
 
 /* Whoever sends them may send many. */
@@ -96,14 +98,18 @@ static void log_forged(struct cluster *cluster, uint64_t now_ms)
 {
 	struct cluster_statistics statistics;
 	char text[SOCKET_TEXT_MAX];
+	char number[24];
 
 	cluster_core_statistics(cluster->core, &statistics);
 	if (statistics.forged == cluster->forged_logged || now_ms < cluster->forged_due_ms)
 		return;
-	log_warning("cluster: %llu datagrams were not made with our key, the last came from %s: "
-		    "the same --cluster-key is wanted everywhere",
-		(unsigned long long)(statistics.forged - cluster->forged_logged),
-		socket_address_text(text, &statistics.forged_from));
+	snprintf(number, sizeof(number), "%llu",
+		(unsigned long long)(statistics.forged - cluster->forged_logged));
+	log_event(LOG_LEVEL_WARNING, "forged",
+		(const struct log_field[]){{"datagrams", number},
+			{"last-from", socket_address_text(text, &statistics.forged_from)},
+			{"reason", "not made with our --cluster-key"}},
+		3);
 	cluster->forged_logged = statistics.forged;
 	cluster->forged_due_ms = now_ms + FORGED_LOG_MS;
 }

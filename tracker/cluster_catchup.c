@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/listener.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -186,23 +187,24 @@ static void taking_end(struct cluster *cluster, bool done, const char *why)
 {
 	struct catchup_taking *taking = &cluster->taking;
 	uint64_t now_ms = cluster_now_ms();
-	char text[SOCKET_TEXT_MAX];
+	char from[SOCKET_TEXT_MAX];
+	char records[24];
+	char took_ms[24];
 
 	bufferevent_free(taking->connection);
 	taking->connection = NULL;
 	if (event_del(taking->limit) != 0)
 		log_error("cluster: a timer cannot be stopped");
-	socket_address_text(text, &taking->address);
-	if (done) {
+	if (done)
 		cluster_core_caught_up(cluster->core, now_ms, &taking->sink.includes);
-		log_info("cluster: caught up from %s: %llu records in %llu ms", text,
-			(unsigned long long)taking->sink.records_count,
-			(unsigned long long)(now_ms - taking->began_ms));
-	} else {
+	else
 		cluster_core_not_caught_up(cluster->core, now_ms, taking->sink.source_boot);
-		log_warning("cluster: catching up from %s broke off after %llu records: %s", text,
-			(unsigned long long)taking->sink.records_count, why);
-	}
+	snprintf(records, sizeof(records), "%llu", (unsigned long long)taking->sink.records_count);
+	snprintf(took_ms, sizeof(took_ms), "%llu", (unsigned long long)(now_ms - taking->began_ms));
+	log_event(done ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, done ? "caught-up" : "catch-up-failed",
+		(const struct log_field[]){{"from", socket_address_text(from, &taking->address)},
+			{"records", records}, {"ms", took_ms}, {"reason", why}},
+		done ? 3 : 4);
 }
 
 /* False when the catch-up is over. */

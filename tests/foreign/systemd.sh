@@ -160,7 +160,7 @@ check and_the_journal_names_the_file until_true 10 logged "cannot read the clust
 inside systemctl stop $UNIT
 drop_in key 'LoadCredential=cluster.key:/etc/swarmboot/cluster.key'
 check it_starts_with_its_key inside systemctl restart $UNIT
-check it_joins until_true 10 logged 'cluster: 127.0.0.4:6970 is here'
+check it_joins until_true 10 logged 'member-here member=127.0.0.4:6970'
 announce 127.0.0.3 1002
 check what_others_are_told_it_knows until_true 5 knows 127.0.0.2 1
 check it_restarts inside systemctl restart $UNIT

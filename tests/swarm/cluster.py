@@ -99,7 +99,7 @@ def missing_members(cluster):
     cluster.processes[2].signal(signal.SIGSTOP)
     tell(0, 100)
     tell(1, 100)
-    until(4, lambda: "is silent" in cluster.text(0))
+    until(4, lambda: "member-silent" in cluster.text(0))
     tell(1, 100)
     cluster.processes[2].signal(signal.SIGCONT)
     began = time.monotonic()
@@ -109,7 +109,7 @@ def missing_members(cluster):
     run("ip", "-n", hub, "link", "set", link, "down")
     tell(1, 100)
     time.sleep(3)  # longer than a member may be silent
-    check("who_is_cut_off_is_noticed", until(4, lambda: "is silent" in cluster.text(2)))
+    check("who_is_cut_off_is_noticed", until(4, lambda: "member-silent" in cluster.text(2)))
     tell(2, 100)
     run("ip", "-n", hub, "link", "set", link, "up")
     began = time.monotonic()

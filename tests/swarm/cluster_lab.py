@@ -116,13 +116,13 @@ class Cluster:
 
     def names(self, member):
         """The others that this one has said to be here."""
-        return set(re.findall(r"cluster: (\S+) is here", self.text(member)))
+        return set(re.findall(r"member-here member=(\S+)", self.text(member)))
 
     def met(self, member, count, seconds=10):
-        return until(seconds, lambda: self.text(member).count(" is here") >= count)
+        return until(seconds, lambda: self.text(member).count("member-here") >= count)
 
     def caught_up(self, member, seconds=10):
-        return until(seconds, lambda: "caught up from" in self.text(member))
+        return until(seconds, lambda: "caught-up" in self.text(member))
 
     def kill(self, member):
         self.processes[member].signal(signal.SIGKILL)

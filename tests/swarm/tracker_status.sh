@@ -107,8 +107,10 @@ check readers_that_left_do_no_harm metrics swarmboot_tracker_peers=5
 (umask 077; head -c 40 /dev/urandom >"$WORK/key")
 member() { # NUMBER KEY
 	start "member$1" "$BIN" tracker --listen "127.0.1.$1:7011" --status-listen "127.0.1.$1:6968" --cluster-key "$2" \
-		--cluster 127.0.1.1:7012 --cluster 127.0.1.2:7012 --cluster-listen "127.0.1.$1:7012"
+		--cluster 127.0.1.1:7012 --cluster 127.0.1.2:7012 --cluster-listen "127.0.1.$1:7012" \
+		--log-format json
 }
+said() { grep -q "\"event\":$2" "$WORK/member$1.err"; }
 member 1 "$WORK/key"
 member 2 "$WORK/key"
 members() {
@@ -126,16 +128,17 @@ check the_view_has_the_cluster [ "$("$BIN" tracker status --address 127.0.1.1:69
 	'[["127.0.1.2:7012",true,true]] 0 ' ]
 end_all 0 "$pid"
 check who_is_gone_is_named_with_since_when until_true 10 table '^member 127.0.1.2:7012: not heard for [0-9]* s, 1 peers then$'
+check and_in_the_log said 1 '"member-silent","member":"127.0.1.2:7012"'
 check and_in_metrics members 'swarmboot_tracker_cluster_member_live{member="127.0.1.2:7012"}=0' \
 	'swarmboot_tracker_cluster_member_silent_seconds{member="127.0.1.2:7012"}>=1' \
 	swarmboot_tracker_cluster_catching_up=0
 (umask 077; head -c 40 /dev/urandom >"$WORK/another")
 member 2 "$WORK/another"
-check another_key_is_named_in_the_log until_true 10 grep -q 'not made with our key.* 127.0.1.2:7012' "$WORK/member1.err"
+check another_key_is_named_in_the_log until_true 10 said 1 '"forged","datagrams":"[0-9]*","last-from":"127.0.1.2:7012"'
 check and_in_the_table until_true 10 table '^dropped: [0-9]* datagrams that were made with another key'
 never() { "$BIN" tracker status --address 127.0.1.2:6968 | grep -q '^member 127.0.1.1:7012: not heard since this tracker started$'; }
 check who_was_never_heard_is_named until_true 10 never
-check and_logged until_true 10 grep -q '127.0.1.1:7012 was not heard yet' "$WORK/member2.err"
+check and_logged until_true 10 said 2 '"member-unheard","member":"127.0.1.1:7012"'
 check without_one_it_has_none view 'v["cluster"] is None'
 
 # The command.
