@@ -5,7 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "dht/dht.h"
 #include "lib/log.h"
+
+_Static_assert(ORIGINS_MAX <= DHT_USERS_MAX, "every image has its place in the DHT");
 
 struct origin {
 	struct origins *owner;
