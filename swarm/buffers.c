@@ -71,6 +71,13 @@ bool buffer_available(const struct swarm *s)
 	return false;
 }
 
+bool buffer_replaceable(const struct swarm *s, uint32_t buffer)
+{
+	const struct buffer *b = &s->buffers[buffer];
+
+	return (b->receiving_count == 0 && !b->busy) || buffer_available(s);
+}
+
 uint32_t buffer_begin(struct swarm *s, uint32_t piece)
 {
 	uint32_t found = find_available(s);

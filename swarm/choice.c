@@ -250,7 +250,8 @@ static uint32_t take_over(struct swarm *s, uint32_t peer, uint32_t *chosen)
 		uint32_t piece = b->piece;
 
 		if (b->exclusive_peer == SWARM_PEER_NONE || b->exclusive_peer == peer ||
-			!bitset_has(&p->has, piece) || !rack_may_take(s, p, piece))
+			!bitset_has(&p->has, piece) || !rack_may_take(s, p, piece) ||
+			!buffer_replaceable(s, i))
 			continue;
 		const struct peer *holder = &s->peers[b->exclusive_peer];
 		uint64_t block_bytes = s->limits.block_bytes;

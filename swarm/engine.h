@@ -239,6 +239,8 @@ struct block *buffer_block(struct swarm *s, uint32_t buffer, uint32_t block);
 uint32_t run_length(const struct swarm *s, uint32_t piece, uint32_t block, uint32_t blocks_count);
 uint32_t buffer_of(const struct swarm *s, uint32_t piece); /* with verified content, or NONE */
 bool buffer_available(const struct swarm *s);
+/* Once this one is given up there is one to begin anew with. */
+bool buffer_replaceable(const struct swarm *s, uint32_t buffer);
 uint32_t buffer_begin(struct swarm *s, uint32_t piece);
 uint32_t buffer_free_block(struct swarm *s, uint32_t buffer);
 void block_freed(struct swarm *s, uint32_t buffer, uint32_t block);

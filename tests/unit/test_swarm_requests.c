@@ -254,6 +254,64 @@ static void after_a_bad_piece_of_several_it_comes_from_one_alone(void **state)
 	assert_true(of_first == 0 || of_second == 0);
 }
 
+/* Piece 0 comes half from one, half from another, and is wrong; both go. */
+static void spoil_piece_0(void)
+{
+	for (uint8_t number = 2; number <= 3; number++) {
+		struct guest guest = guest_come(&rig, number, true);
+
+		guest_say_index(&rig, guest, PEER_HAVE, 0);
+		guest_say(&rig, guest, PEER_UNCHOKE);
+		rig.bad_hash = number == 3;
+		for (uint32_t nth = 0; nth < BLOCKS_PER_PIECE / 2; nth++) {
+			struct peer_message copy = *rig_said(&rig, guest.peer, PEER_REQUEST, nth);
+
+			assert_int_equal(guest_send(&rig, guest, &copy), SWARM_PLACE_BUFFER);
+		}
+		guest_go(&rig, guest);
+		rig_clear(&rig);
+	}
+	rig.bad_hash = false;
+}
+
+/* A slow one has piece 0 for itself and sends a block of it, and a fast one, which has just sent
+ * piece 1, has it too. How many blocks of it the fast one is asked for. */
+static uint32_t taken_over(uint32_t buffers_count)
+{
+	struct swarm_placement placement;
+
+	begin(2, buffers_count);
+	spoil_piece_0();
+	struct guest slow = guest_come(&rig, 4, true);
+	struct guest fast = guest_come(&rig, 5, true);
+
+	guest_say_index(&rig, slow, PEER_HAVE, 0);
+	guest_say(&rig, slow, PEER_UNCHOKE);
+	struct peer_message block = *rig_said(&rig, slow.peer, PEER_REQUEST, 0);
+
+	rig.hold_disk = true;
+	guest_say_index(&rig, fast, PEER_HAVE, 1);
+	guest_say(&rig, fast, PEER_UNCHOKE);
+	rig.now_ns += NS_PER_MS;
+	guest_answer_all(&rig, fast);
+	assert_int_equal(swarm_piece_state(rig.swarm, 1), SWARM_PIECE_VERIFYING);
+	block.id = PEER_PIECE;
+	assert_int_equal(
+		swarm_place_block(rig.swarm, slow.peer, slow.generation, &block, &placement),
+		SWARM_PLACE_BUFFER);
+	guest_say_index(&rig, fast, PEER_HAVE, 0);
+	assert_int_equal(swarm_piece_state(rig.swarm, 0), SWARM_PIECE_ARRIVING);
+	return rig_said_count(&rig, fast.peer, PEER_REQUEST) - BLOCKS_PER_PIECE;
+}
+
+static void what_could_not_be_begun_anew_is_not_taken_over(void **state)
+{
+	(void)state;
+	assert_int_equal(taken_over(2), 0);
+	rig.swarm = swarm_destroy(rig.swarm);
+	assert_int_equal(taken_over(3), BLOCKS_PER_PIECE);
+}
+
 /* ---- the end ---- */
 
 static void at_the_end_two_are_asked_and_the_slower_is_cancelled(void **state)
@@ -307,6 +365,7 @@ int main(void)
 		cmocka_unit_test_teardown(the_only_sender_of_a_bad_piece_is_banned, end),
 		cmocka_unit_test_teardown(
 			after_a_bad_piece_of_several_it_comes_from_one_alone, end),
+		cmocka_unit_test_teardown(what_could_not_be_begun_anew_is_not_taken_over, end),
 		cmocka_unit_test_teardown(
 			at_the_end_two_are_asked_and_the_slower_is_cancelled, end),
 	};
