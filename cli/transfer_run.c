@@ -11,12 +11,15 @@
 #include "lib/log.h"
 #include "lib/units.h"
 #include "runtime/budget.h"
+#include "runtime/clock.h"
 #include "runtime/memory.h"
 #include "runtime/socket.h"
 
 #define REPORT_INTERVAL_US 1000000
 #define SHOW_INTERVAL_US   250000
 #define LSD_HOPS_MAX	   32
+#define LONELY_FIRST_NS	   (10 * NS_PER_S)
+#define LONELY_NS	   (60 * NS_PER_S)
 
 struct foreground {
 	const struct transfer_run *run;
@@ -28,7 +31,8 @@ struct foreground {
 	struct transfer *transfer;
 	struct progress progress;
 	char note[96];
-	bool complete; /* every byte is durable, head and tail included */
+	uint64_t lonely_due_ns; /* when it is said that nobody was found */
+	bool complete;		/* every byte is durable, head and tail included */
 	bool interrupted;
 	bool failed;
 	struct failure failure;
@@ -37,6 +41,24 @@ struct foreground {
 static bool as_json(const struct transfer_run *run)
 {
 	return run->progress != NULL;
+}
+
+/* Somebody sits before a line that does not move, and wants to know why. */
+static void tell_lonely(struct foreground *foreground, const struct transfer_status *status)
+{
+	uint64_t now_ns = clock_now_ns();
+
+	if (status->swarm.peers_count > 0 || foreground->lonely_due_ns == 0) {
+		foreground->lonely_due_ns = now_ns + LONELY_FIRST_NS;
+	} else if (now_ns >= foreground->lonely_due_ns) {
+		foreground->lonely_due_ns = now_ns + LONELY_NS;
+		if (status->tracker_text[0] != '\0')
+			log_warning("no peer was found; tracker %s", status->tracker_text);
+		else
+			log_warning("no peer was found: who has a copy must serve it (swarmboot "
+				    "seed), and be named by a tracker or by --peer, or be on the "
+				    "same segment (--lsd)");
+	}
 }
 
 static void report(struct foreground *foreground, const char *event)
@@ -51,6 +73,8 @@ static void report(struct foreground *foreground, const char *event)
 			event, run->metainfo, &status, session_port(foreground->session));
 		return;
 	}
+	if (!run->seed && !foreground->complete)
+		tell_lonely(foreground, &status);
 	foreground->progress.start_bytes = status.swarm.present_bytes;
 	if (run->seed || foreground->complete)
 		snprintf(foreground->note, sizeof(foreground->note), "%u peers, sent %s",

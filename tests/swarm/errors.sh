@@ -95,4 +95,12 @@ if mkdir "$WORK/small" && mount -t tmpfs -o size=1m tmpfs "$WORK/small" 2>/dev/n
 else
 	echo "skip no_space - a tmpfs cannot be mounted"
 fi
+
+# Nobody is there: it goes on trying, and says what is in the way.
+start dead "$BIN" fetch "$WORK/image.torrent" --to "$WORK/dead.img" --unsigned --tracker http://127.0.0.1:9/announce
+dead=$pid
+start alone "$BIN" fetch "$WORK/image.torrent" --to "$WORK/alone.img" --unsigned --peer 127.0.0.1:9
+check a_dead_tracker_is_named until_true 20 grep -q 'no peer was found; tracker http://127.0.0.1:9/announce: ' "$WORK/dead.err"
+check nobody_at_all_is_said until_true 20 grep -q 'no peer was found: who has a copy' "$WORK/alone.err"
+end_all 5 "$dead" "$pid"
 done_testing
