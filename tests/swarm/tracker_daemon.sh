@@ -68,6 +68,16 @@ echo "nothing" >"$WORK/allow"
 check the_list_is_checked_too ends 1 'allow, line 1' "$BIN" tracker --check-config --config "$WORK/conf"
 config 'user = nobody-of-that-name'
 check the_user_is_checked_too ends 1 'nobody-of-that-name' "$BIN" tracker --check-config --config "$WORK/conf"
+mkdir "$WORK/credentials"
+head -c 40 /dev/urandom >"$WORK/credentials/key"
+config 'cluster = 10.0.0.1:6970' 'cluster = 10.0.0.2:6970' "cluster-key = $WORK/credentials/key"
+chmod 640 "$WORK/credentials/key"
+check a_key_for_a_group_is_refused ends 1 'chmod 600' "$BIN" tracker --check-config --config "$WORK/conf"
+check but_that_is_how_a_manager_lets_one_user_in ends 0 ': fine' env CREDENTIALS_DIRECTORY="$WORK/credentials" \
+	"$BIN" tracker --check-config --config "$WORK/conf"
+chmod 604 "$WORK/credentials/key"
+check a_credential_for_all_is_refused ends 1 'chmod 600' env CREDENTIALS_DIRECTORY="$WORK/credentials" \
+	"$BIN" tracker --check-config --config "$WORK/conf"
 check the_example_is_fine ends 0 ': fine' "$BIN" tracker --check-config --config "$ROOT/docs/examples/tracker.conf"
 
 config '  # two addresses, and spaces anywhere' 'listen = 127.0.0.1:7001' ' listen=127.0.0.1:7002 ' \
