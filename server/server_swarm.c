@@ -14,6 +14,8 @@
 #define TRACKER_SWARMS_MAX (2 * STORE_IMAGES_MAX)
 #define NAMED_PEERS_MAX	   4 /* in a plan, beside the origin */
 
+_Static_assert(1 + NAMED_PEERS_MAX <= PLAN_PEERS_MAX, "a plan has room for them");
+
 /* Both are one tracker, so they stand in one tier: who cannot use the one uses the other. */
 static void own_trackers(struct server *server, const char *address)
 {
@@ -110,15 +112,15 @@ void server_place_node(
 
 void server_name_peers(struct server *server, struct evhttp_request *request, struct plan *plan)
 {
-	struct peer_address named[NAMED_PEERS_MAX];
+	struct peer_address named[NAMED_PEERS_MAX + 1]; /* the origin may be among them */
 	struct peer_address address;
 	uint32_t count;
 
 	if (!asker_address(&address, request))
 		return;
 	count = tracker_name_peers(
-		server->tracker, plan->infohash, address.ip, named, NAMED_PEERS_MAX);
-	for (uint32_t i = 0; i < count && plan->peers_count < PLAN_PEERS_MAX; i++)
+		server->tracker, plan->infohash, address.ip, named, ARRAY_COUNT(named));
+	for (uint32_t i = 0; i < count && plan->peers_count < 1 + NAMED_PEERS_MAX; i++)
 		if (!peer_address_equal(&named[i], &plan->peers[0]))
 			plan->peers[plan->peers_count++] = named[i];
 }
