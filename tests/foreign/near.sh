@@ -45,6 +45,7 @@ client() {
 	esac
 }
 ended() { end_all 10 "$@"; }
+listens() { ip netns exec "$LAN-$1" ss -Hltn "sport = :$2" | grep -q .; }
 
 for which in transmission libtorrent aria2; do
 	# Each way, who came first only hears. (aria2 and libtorrent speak when they start, and then every five minutes.)
@@ -66,6 +67,9 @@ done
 # Peer exchange, among machines none of which has anything, so that all go on looking. Ours in the middle: the foreign
 # client hears of another of ours, which is told of nobody itself, and connects to it.
 for which in libtorrent transmission; do
+	client $which 2 "$WORK/hears-$which" false true
+	theirs=$pid
+	until_true 30 listens 2 6881
 	lan_start 1 "middle-$which" "$BIN" fetch "$WORK/image.torrent" --to "$WORK/middle-$which.img" --unsigned \
 		--listen 10.88.0.1:7000 --progress json --no-lsd --peer 10.88.0.2:6881
 	middle=$pid
@@ -73,8 +77,6 @@ for which in libtorrent transmission; do
 	LISTEN=10.88.0.3:7000 lan_fetch 3 "third-$which" "$WORK/image.torrent" --no-lsd --no-pex --peer 10.88.0.1:7000
 	third=$pid
 	until_true 10 at_least "third-$which" peers 1
-	client $which 2 "$WORK/hears-$which" false true
-	theirs=$pid
 	check "${which}_hears_of_peers_from_ours" until_true 60 at_least "third-$which" addresses_from_themselves 1
 	ended "$third" "$middle" "$theirs"
 
