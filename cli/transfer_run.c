@@ -106,12 +106,12 @@ static void complete(struct foreground *foreground)
 		return;
 	}
 	foreground->complete = true;
-	if (!as_json(run) && !run->seed)
-		progress_end(&foreground->progress, run->metainfo->length_bytes);
-	if (as_json(run))
+	if (as_json(run) || !run->seed)
 		report(foreground, "complete");
-	else if (!run->seed)
+	if (!as_json(run) && !run->seed) {
+		progress_end(&foreground->progress, run->metainfo->length_bytes);
 		log_info("complete: every byte is durable");
+	}
 	if (!run->stay)
 		transfer_stop(foreground->transfer);
 }

@@ -74,6 +74,7 @@ start signed "$BIN" fetch "$WORK/image.torrent" "${TO[@]}" --trust "$WORK/keys" 
 	--peer 127.0.0.1:7101
 finish "$pid" 30
 check signed_is_taken both [ "$status" = 0 ] -- same target.img
+check its_last_line_is_of_the_end grep -q '^fetch 100 %.* sent ' "$WORK/signed.err"
 start help "$BIN" fetch --help
 finish "$pid" 10
 check help_exits_0 both [ "$status" = 0 ] -- grep -q -- "--holdback" "$WORK/help.out"
