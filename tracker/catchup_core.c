@@ -62,6 +62,7 @@ size_t catchup_source_frame(struct catchup_source *source, uint64_t now_ms, uint
 	/* First how far we are: what comes later than that is in our batches. */
 	if (source->frames_count == 0) {
 		cluster_core_state(source->cluster, now_ms, &state);
+		state.peers_count = tracker_core_peers_most(source->book);
 		return seal(source, now_ms, SYNC_FRAME_BEGIN, bytes,
 			sync_state_write(&state, bytes + SYNC_FRAME_HEADER_BYTES));
 	}

@@ -114,8 +114,23 @@ static void giving_event(struct bufferevent *connection, short events, void *con
 		giving_end(context);
 }
 
-/* Strangers keep nobody from a place: who has waited longest without the key makes room. */
-static struct catchup_giving *giving_place(struct cluster *cluster)
+static bool is_of_member(struct cluster *cluster, const struct sockaddr *from)
+{
+	struct cluster_member members[CLUSTER_MEMBERS_MAX];
+	struct peer_address address;
+
+	if (!socket_address_from_sockaddr(&address, from))
+		return false;
+	uint32_t count = cluster_core_members(cluster->core, cluster_now_ms(), members);
+	for (uint32_t i = 0; i < count; i++)
+		if (memcmp(members[i].address.ip, address.ip, sizeof(address.ip)) == 0)
+			return true;
+	return false;
+}
+
+/* Strangers keep nobody from a place: who has waited longest without the key makes room, and who is
+ * at no member's address before one that is. NULL: no place. */
+static struct catchup_giving *giving_place(struct cluster *cluster, bool of_member)
 {
 	struct catchup_giving *longest = NULL;
 
@@ -124,7 +139,11 @@ static struct catchup_giving *giving_place(struct cluster *cluster)
 
 		if (giving->connection == NULL)
 			return giving;
-		if (!giving->accepted && (longest == NULL || giving->began_ms < longest->began_ms))
+		if (giving->accepted || (giving->of_member && !of_member))
+			continue;
+		if (longest == NULL || (longest->of_member && !giving->of_member) ||
+			(longest->of_member == giving->of_member &&
+				giving->began_ms < longest->began_ms))
 			longest = giving;
 	}
 	if (longest != NULL)
@@ -136,19 +155,20 @@ static void accepted(struct evconnlistener *listener, evutil_socket_t fd, struct
 	int address_bytes, void *context)
 {
 	struct cluster *cluster = context;
-	struct catchup_giving *giving = giving_place(cluster);
+	bool of_member = is_of_member(cluster, address);
+	struct catchup_giving *giving = giving_place(cluster, of_member);
 	struct timeval silence = clock_timeval(SILENCE_MS * NS_PER_MS);
 	uint8_t nonce[SYNC_NONCE_BYTES];
 	uint8_t greeting[SYNC_GREETING_BYTES];
 
 	(void)listener;
-	(void)address;
 	(void)address_bytes;
 	if (giving == NULL) {
 		close(fd);
 		return;
 	}
 	giving->cluster = cluster;
+	giving->of_member = of_member;
 	giving->began_ms = cluster_now_ms();
 	giving->connection = bufferevent_socket_new(cluster->base, fd, BEV_OPT_CLOSE_ON_FREE);
 	if (giving->connection == NULL) {

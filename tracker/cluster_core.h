@@ -59,14 +59,14 @@ void cluster_core_tick(struct cluster_core *core, uint64_t now_ms);
  * that went. `address` is where the member's datagrams come from. */
 MUST_USE bool cluster_core_wants_catch_up(struct cluster_core *core, uint64_t now_ms,
 	struct peer_address *address, uint64_t *boot_id);
-/* What a catch-up begins with. */
+/* What a catch-up begins with; its peers_count is tracker_core_peers_most of the other's book. */
 void cluster_core_catching_up(struct cluster_core *core, const struct sync_state *includes);
 void cluster_core_caught_up(
 	struct cluster_core *core, uint64_t now_ms, const struct sync_state *includes);
 void cluster_core_not_caught_up(struct cluster_core *core, uint64_t now_ms, uint64_t boot_id);
 
 uint64_t cluster_core_boot_id(const struct cluster_core *core);
-/* How far this member is: what a catch-up that begins now includes. */
+/* How far this member is: what a catch-up that begins now includes. It has so many peers now. */
 void cluster_core_state(const struct cluster_core *core, uint64_t now_ms, struct sync_state *state);
 /* Milliseconds for which something with this clock was under way from a member, as far as that can
  * be known: 0 when it took as long as the fastest. */

@@ -153,17 +153,20 @@ static void nonce_make(const struct cluster_core *core, const struct peer_addres
 	digest_make(core, at, boot_id, text, sizeof(text), whole);
 }
 
+/* Of this epoch or the one before, and of none before `first_epoch`. */
 static bool nonce_right(const struct cluster_core *core, uint64_t now_ms,
-	const struct peer_address *from, uint64_t boot_id,
+	const struct peer_address *from, uint64_t boot_id, uint64_t first_epoch,
 	const uint8_t nonce[static SYNC_NONCE_BYTES])
 {
 	uint8_t made[SHA256_BYTES];
 	uint64_t epoch = now_ms / NONCE_EPOCH_MS;
 
+	if (epoch < first_epoch)
+		return false;
 	nonce_make(core, from, boot_id, epoch, made);
 	if (memcmp(made, nonce, SYNC_NONCE_BYTES) == 0)
 		return true;
-	if (epoch == 0)
+	if (epoch == first_epoch)
 		return false;
 	nonce_make(core, from, boot_id, epoch - 1, made);
 	return memcmp(made, nonce, SYNC_NONCE_BYTES) == 0;
@@ -197,23 +200,29 @@ static bool may_be_at(const struct cluster_core *core, const struct peer_address
 }
 
 /* Nonces are good for some seconds; so many members do not start again in them. */
-static bool is_retired(const struct cluster_core *core, uint64_t boot_id)
+static struct retired *retired_find(struct cluster_core *core, uint64_t boot_id)
 {
 	for (uint32_t i = 0; i < RETIRED_MAX; i++)
-		if (core->retired[i] == boot_id)
-			return true;
-	return false;
+		if (core->retired[i].boot_id == boot_id)
+			return &core->retired[i];
+	return NULL;
+}
+
+/* The first whose nonces a boot may be met by. */
+static uint64_t first_epoch(const struct retired *retired)
+{
+	return retired == NULL ? 0 : retired->epoch + 1;
 }
 
 void members_challenge(
 	struct cluster_core *core, uint64_t now_ms, const struct peer_address *to, uint64_t boot_id)
 {
 	uint8_t nonce[SHA256_BYTES];
+	uint64_t epoch = now_ms / NONCE_EPOCH_MS;
 
-	/* A boot that was replaced is not met again. */
-	if (is_retired(core, boot_id) || !may_be_at(core, to))
+	if (epoch < first_epoch(retired_find(core, boot_id)) || !may_be_at(core, to))
 		return;
-	nonce_make(core, to, boot_id, now_ms / NONCE_EPOCH_MS, nonce);
+	nonce_make(core, to, boot_id, epoch, nonce);
 	if (!answer_allowed(core->challenge_due_ms, now_ms, CHALLENGE_AGAIN_MS, nonce))
 		return;
 	core->statistics.challenges_sent++;
@@ -253,7 +262,7 @@ static struct member *member_place(struct cluster_core *core, uint64_t now_ms,
 	for (uint32_t i = 0; i < ARRAY_COUNT(core->members); i++) {
 		struct member *member = &core->members[i];
 
-		/* A free one first: who is forgotten stays out until it starts again. */
+		/* A free one first: who is forgotten has to prove itself again. */
 		if (!member->used || ((place == NULL || place->used) && !member->configured &&
 					     now_ms - member->heard_ms > FORGET_MS))
 			place = member;
@@ -270,21 +279,26 @@ static void member_clear(struct member *member)
 		.told_live = member->told_live};
 }
 
-static void member_forget(struct cluster_core *core, struct member *member)
+static void member_forget(struct cluster_core *core, uint64_t now_ms, struct member *member)
 {
 	if (member->boot_id != 0)
-		core->retired[core->retired_count++ % RETIRED_MAX] = member->boot_id;
+		core->retired[core->retired_count++ % RETIRED_MAX] =
+			(struct retired){.boot_id = member->boot_id,
+				.epoch = now_ms / NONCE_EPOCH_MS,
+				.sent = member->sent,
+				.direct = member->direct,
+				.all = member->all};
 	member_clear(member);
 }
 
 /* A boot that we know has proved to be there. What was seen of it stays seen. */
-static void member_move(struct cluster_core *core, struct member *known, struct member *place,
-	const struct peer_address *to)
+static void member_move(struct cluster_core *core, uint64_t now_ms, struct member *known,
+	struct member *place, const struct peer_address *to)
 {
 	struct member moved = *known;
 
 	if (place != known) {
-		member_forget(core, place);
+		member_forget(core, now_ms, place);
 		member_clear(known);
 	}
 	moved.address = *to;
@@ -294,36 +308,59 @@ static void member_move(struct cluster_core *core, struct member *known, struct 
 	*place = moved;
 }
 
-/* Nobody can send this again: the nonce was ours and is young, and a boot that was replaced stays
- * out. */
+/* What was seen of one that was here before stays seen, and what we sent it counts on. */
+static void member_start(
+	struct member *member, const struct retired *before, const struct sync_proof *proof)
+{
+	if (before->boot_id == 0) {
+		window_start(&member->direct, 0);
+		window_start(&member->all, proof->sent_to_all);
+		return;
+	}
+	member->sent = before->sent;
+	member->direct = before->direct;
+	member->all = before->all;
+}
+
+/* Nobody can send this again: the nonce was ours and is young, and younger than when the boot was
+ * replaced. Where it comes from is anybody's word: a boot that has been here takes no place of one
+ * that is live. A new one does, because who starts again at once is to be met at once. */
 static void member_meet(struct cluster_core *core, uint64_t now_ms, const struct peer_address *from,
 	const struct sync_header *header, const struct sync_proof *proof)
 {
 	struct member *known = member_by_boot(core, header->from_boot);
+	struct retired *retired = retired_find(core, header->from_boot);
 
 	if (known != NULL && peer_address_equal(&known->address, from))
 		return;
 	struct member *member = member_place(core, now_ms, from, known);
-	if (member == NULL || !may_be_at(core, from) || is_retired(core, header->from_boot) ||
-		!nonce_right(core, now_ms, from, header->from_boot, proof->nonce)) {
+	if (member == NULL || !may_be_at(core, from) ||
+		((known != NULL || retired != NULL) && member != known &&
+			member_live(member, now_ms)) ||
+		!nonce_right(core, now_ms, from, header->from_boot, first_epoch(retired),
+			proof->nonce)) {
 		core->statistics.strange++;
 		return;
 	}
 	if (known != NULL) {
-		member_move(core, known, member, from);
+		member_move(core, now_ms, known, member, from);
 		return;
 	}
 	bool same_address = peer_address_equal(&member->address, from);
+	struct retired before = {.boot_id = 0};
 
-	member_forget(core, member);
+	if (retired != NULL) {
+		before = *retired;
+		retired->boot_id = 0;
+	}
+	member_forget(core, now_ms, member);
 	member->used = true;
 	member->told_live = member->told_live && same_address;
 	member->address = *from;
 	member->heard_at = *from;
 	member->boot_id = header->from_boot;
 	member->heard_ms = now_ms;
-	window_start(&member->direct, 0);
-	window_start(&member->all, proof->sent_to_all);
+	member_start(member, &before, proof);
 	clock_start(member, now_ms, header->clock_ms);
 	core->statistics.members_met++;
 }

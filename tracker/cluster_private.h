@@ -48,6 +48,16 @@ struct member {
 	struct sync_state said;
 };
 
+/* A boot whose place another took. It is met again only by a nonce that was made later, and goes on
+ * where it was: what was seen of it stays seen. */
+struct retired {
+	uint64_t boot_id; /* 0: none */
+	uint64_t epoch;	  /* nonces of this one, and of those before, are too old */
+	uint64_t sent;
+	struct window direct;
+	struct window all;
+};
+
 /* A batch that is kept to be sent again. */
 struct held {
 	uint64_t sequence; /* 0: none */
@@ -82,7 +92,7 @@ struct cluster_core {
 	uint64_t sent_to_all;
 	uint64_t changes_lost; /* of the book, as last looked at */
 	uint64_t group_hello_due_ms;
-	uint64_t retired[RETIRED_MAX]; /* boots that were replaced: never to be met again; a ring */
+	struct retired retired[RETIRED_MAX]; /* a ring */
 	uint32_t retired_count;
 	uint64_t challenge_due_ms[ANSWER_PLACES]; /* not before */
 	uint64_t proof_due_ms[ANSWER_PLACES];

@@ -15,7 +15,8 @@ struct catchup_giving {
 	struct bufferevent *connection; /* NULL: free */
 	struct catchup_source source;
 	uint64_t began_ms;
-	bool accepted; /* it has the key */
+	bool of_member; /* it is at a member's IP address, whoever it is */
+	bool accepted;	/* it has the key */
 };
 
 /* The one that we take everything from. */

@@ -364,11 +364,16 @@ uint32_t book_interval_s(const struct tracker_core *core, uint32_t peers_count)
 		core->settings.interval_s, u64_min(by_load, TRACKER_INTERVAL_S_MAX));
 }
 
+uint32_t tracker_core_peers_most(const struct tracker_core *core)
+{
+	return (uint32_t)u64_max(core->peers_most, core->peers_most_before);
+}
+
 uint32_t book_silent_ms(const struct tracker_core *core)
 {
-	uint32_t most = (uint32_t)u64_max(core->peers_most, core->peers_most_before);
+	uint32_t interval_s = book_interval_s(core, tracker_core_peers_most(core));
 
-	return (2 * book_interval_s(core, most) + TRACKER_EXPIRY_SLACK_S) * 1000;
+	return (2 * interval_s + TRACKER_EXPIRY_SLACK_S) * 1000;
 }
 
 void tracker_core_others_have(struct tracker_core *core, uint32_t peers_count)

@@ -120,8 +120,11 @@ struct tracker_record {
  * It is no change of ours: next_change does not return it. */
 void tracker_core_record(
 	struct tracker_core *core, uint64_t now_ms, const struct tracker_record *record);
-/* Another member has so many peers: what it is going to tell of them is judged by the interval that
- * they were told. */
+/* The most peers that there were since those were told their interval whom this still knows: by
+ * that many it judges who is too silent. */
+uint32_t tracker_core_peers_most(const struct tracker_core *core);
+/* That of another member: what it is going to tell of its peers is judged by the interval that they
+ * were told. */
 void tracker_core_others_have(struct tracker_core *core, uint32_t peers_count);
 /* What local announces changed or renewed, oldest first, each as it is now; false: nothing more. A
  * peer that has announced twice since may come twice. */

@@ -173,8 +173,35 @@ def is_refused(address):
         return stranger.recv(64) == b""
 
 
+def outlasts_strangers(cluster):
+    """Whether a connection from a member's address, before it says anything, is there after more of others than
+    there are places."""
+    address = (cluster.ip(0), PORT)
+    with Inside(cluster.room.name(cluster.first + 1)):
+        member = socket.create_connection(address, 2)
+    others = []
+    with member:
+        member.recv(64)
+        for _ in range(2 * Strangers.COUNT):
+            with Inside(cluster.room.name("hub")):
+                others.append(socket.create_connection(address, 2))
+            try:
+                others[-1].recv(64)  # its greeting, or the end
+            except OSError:
+                pass
+        for stranger in others:
+            stranger.close()
+        member.setblocking(False)
+        try:
+            return member.recv(64) != b""
+        except BlockingIOError:
+            return True
+
+
 def strangers(cluster):
     """Connections of others keep no member from its catch-up."""
+    check("who_is_at_a_members_address_waits_before_strangers",
+          until(5, lambda: outlasts_strangers(cluster)))
     with Strangers(cluster, 0) as some, Strangers(cluster, 2) as others:
         check("strangers_are_there", until(
             5, lambda: min(some.made, others.made) >= 2 * Strangers.COUNT))

@@ -210,6 +210,119 @@ static void who_was_met_elsewhere_is_found_where_it_is(void **state)
 	}
 }
 
+/* Who passes on between listed members, to one under another's address: what MOVED says to JUDGE
+ * as said by ROBBED, the challenge to ROBBED that comes of it as made for MOVED, and its proof. */
+enum { JUDGE, MOVED, ROBBED, LISTED };
+
+static struct {
+	enum sync_type first; /* what it begins with */
+	enum { PASS_NOTHING, PASS_FIRST, PASS_CHALLENGE, PASS_PROOF, PASSED } stage;
+	uint8_t heard[SYNC_DATAGRAM_BYTES_MAX]; /* from ROBBED, before that */
+	size_t heard_bytes;
+} passing;
+
+static void pass_on(
+	struct world *w, uint32_t from, uint32_t to, const uint8_t *bytes, size_t bytes_count)
+{
+	if (from == ROBBED && to == JUDGE && bytes[5] == SYNC_STATE &&
+		passing.stage == PASS_NOTHING) {
+		memcpy(passing.heard, bytes, bytes_count);
+		passing.heard_bytes = bytes_count;
+	} else if (from == MOVED && to == JUDGE && bytes[5] == (uint8_t)passing.first &&
+		   passing.stage == PASS_FIRST) {
+		world_put(w, ROBBED, JUDGE, bytes, bytes_count, 1);
+		w->cut[MOVED][JUDGE] = true; /* this comes first */
+		passing.stage = PASS_CHALLENGE;
+	} else if (from == JUDGE && to == ROBBED && bytes[5] == SYNC_CHALLENGE &&
+		   passing.stage == PASS_CHALLENGE) {
+		world_put(w, JUDGE, MOVED, bytes, bytes_count, 1);
+		w->cut[MOVED][JUDGE] = false;
+		passing.stage = PASS_PROOF;
+	} else if (from == MOVED && to == JUDGE && bytes[5] == SYNC_PROOF &&
+		   passing.stage == PASS_PROOF) {
+		world_put(w, ROBBED, JUDGE, bytes, bytes_count, 1);
+		passing.stage = PASSED;
+	}
+}
+
+static void listed_meet(uint64_t seed)
+{
+	memset(&passing, 0, sizeof(passing));
+	world_create(&world, seed, LISTED);
+	world.tap = pass_on;
+	for (uint32_t i = 0; i < LISTED; i++)
+		world_start(&world, i);
+	world_run(&world, 5000);
+	assert_int_equal(statistics_of(JUDGE).members_met, LISTED - 1);
+	assert_true(passing.heard_bytes > 0);
+}
+
+static void pass_from(enum sync_type first)
+{
+	passing.first = first;
+	passing.stage = PASS_FIRST;
+	for (uint32_t i = 0; i < 100 && passing.stage != PASSED; i++)
+		world_step(&world);
+	assert_int_equal(passing.stage, PASSED);
+	world_run(&world, 10);
+}
+
+static uint32_t live_at(uint32_t number)
+{
+	struct cluster_member members[CLUSTER_MEMBERS_MAX];
+	uint32_t count = cluster_core_members(
+		world.members[number].core, world_clock(&world.members[number]), members);
+	uint32_t live = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		live += members[i].live;
+	return live;
+}
+
+static void assert_all_hear_all(uint32_t first_peer)
+{
+	for (uint32_t i = 0; i < LISTED; i++) {
+		assert_int_equal(live_at(i), LISTED - 1);
+		assert_true(world_announce(&world, i, 1, first_peer + i, false, ANNOUNCE_STARTED));
+	}
+	world_run(&world, 100);
+	for (uint32_t i = 1; i < LISTED; i++)
+		assert_int_equal(world_peers(&world, i), world_peers(&world, 0));
+}
+
+static void a_proof_that_is_passed_on_puts_no_live_member_out(void **state)
+{
+	(void)state;
+	listed_meet(24);
+	pass_from(SYNC_STATE);
+	assert_int_equal(live_at(JUDGE), LISTED - 1);
+	world_run(&world, 2 * CLUSTER_SILENT_MS);
+	assert_all_hear_all(10);
+	assert_int_equal(statistics_of(JUDGE).members_met, LISTED - 1);
+	world_destroy(&world);
+}
+
+/* One that has just started is met at once where it seems to be. Who was there comes back, and what
+ * it said before counts no second time. */
+static void who_was_put_out_by_a_new_boot_comes_back(void **state)
+{
+	(void)state;
+	listed_meet(25);
+	world_kill(&world, MOVED);
+	world_start(&world, MOVED);
+	pass_from(SYNC_HELLO);
+	assert_int_equal(statistics_of(JUDGE).members_met, LISTED);
+	world_run(&world, 5000);
+	assert_all_hear_all(10);
+	assert_int_equal(statistics_of(JUDGE).members_met, LISTED + 1);
+	assert_int_equal(statistics_of(ROBBED).replayed, 0);
+	uint64_t replayed = statistics_of(JUDGE).replayed;
+
+	receive(JUDGE, &world.members[ROBBED].address, passing.heard, passing.heard_bytes);
+	assert_int_equal(statistics_of(JUDGE).replayed, replayed + 1);
+	world_destroy(&world);
+}
+
 static void told(uint32_t count, uint32_t places, bool is_live)
 {
 	struct peer_address address;
@@ -258,6 +371,8 @@ int main(void)
 		cmocka_unit_test(a_flood_of_old_greetings_keeps_nobody_out),
 		cmocka_unit_test(without_a_group_there_are_none_but_the_listed),
 		cmocka_unit_test(who_was_met_elsewhere_is_found_where_it_is),
+		cmocka_unit_test(a_proof_that_is_passed_on_puts_no_live_member_out),
+		cmocka_unit_test(who_was_put_out_by_a_new_boot_comes_back),
 		cmocka_unit_test(each_is_named_when_it_comes_and_when_it_is_silent),
 	};
 
