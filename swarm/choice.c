@@ -6,6 +6,7 @@
  */
 #include "swarm/engine.h"
 
+#define LEFT_NS		    (5 * NS_PER_S)
 #define PATIENCE_UNKNOWN_NS (10 * NS_PER_S) /* what to expect of a peer that was never measured */
 
 bool may_take_from(const struct swarm *s, uint32_t buffer, uint32_t peer)
@@ -112,15 +113,24 @@ static uint32_t take_begun(struct swarm *s, uint32_t peer, uint32_t *chosen)
 	return best == SWARM_BUFFER_NONE ? BLOCK_NONE : take(s, peer, best, chosen);
 }
 
-/* The rest of what only the origin has: it was begun there, and then the origin was late. */
-static uint32_t take_orphan(struct swarm *s, uint32_t origin, uint32_t *chosen)
+/* Whoever began to send it has stopped, and nobody is asked for the rest. */
+static bool is_left(const struct swarm *s, const struct buffer *b)
+{
+	return b->blocks_received > 0 && b->blocks_free + b->blocks_received == b->blocks_count &&
+	       s->now_ns >= b->progress_ns + LEFT_NS;
+}
+
+/* The rest of what only this peer has: it was begun there, and then the peer was late. */
+static uint32_t take_orphan(struct swarm *s, uint32_t peer, uint32_t *chosen)
 {
 	BITSET_FOREACH (i, &s->arriving) {
 		const struct buffer *b = &s->buffers[i];
 
-		if (b->blocks_free > 0 && s->picker.availability[b->piece] == 0 &&
-			may_take_from(s, i, origin))
-			return take(s, origin, i, chosen);
+		if (b->blocks_free > 0 &&
+			(s->picker.availability[b->piece] == 0 ||
+				(!s->peers[peer].origin && is_left(s, b))) &&
+			may_take_from(s, i, peer))
+			return take(s, peer, i, chosen);
 	}
 	return BLOCK_NONE;
 }

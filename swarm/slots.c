@@ -22,6 +22,7 @@
 #define CROWD_SLOTS_ORIGIN  3
 #define CROWD_TURN_PIECES   8
 #define CROWD_TURN_NS	    (10 * NS_PER_S)
+#define CROWD_TURN_MAX_NS   (120 * NS_PER_S) /* in the middle of a piece */
 #define CROWD_STALL_NS	    (2 * NS_PER_S)
 #define CROWD_IDLE_FIRST_NS (100 * NS_PER_MS)
 #define CROWD_IDLE_NS	    (20 * NS_PER_MS)
@@ -174,6 +175,19 @@ static uint64_t unsent_bytes(const struct peer *p)
 	return bytes;
 }
 
+/* Who takes nothing, or little at a time, does not hold one of few slots. But a piece that is begun
+ * is of use to nobody before it is whole, and nobody may have time for it later. */
+static bool crowd_turn_over(const struct swarm *s, uint32_t peer)
+{
+	const struct peer *p = &s->peers[peer];
+
+	if (s->now_ns >= u64_max(p->slot_ns, p->block_sent_ns) + CROWD_STALL_NS ||
+		s->now_ns >= p->slot_ns + CROWD_TURN_MAX_NS)
+		return true;
+	return s->now_ns >= p->slot_ns + CROWD_TURN_NS &&
+	       upload_next_piece(s, peer) != p->turn_piece;
+}
+
 static bool turn_over(const struct swarm *s, uint32_t peer)
 {
 	const struct peer *p = &s->peers[peer];
@@ -181,9 +195,7 @@ static bool turn_over(const struct swarm *s, uint32_t peer)
 	if (p->incoming_count == 0 && p->sends_count == 0 && p->layers_serving_count == 0 &&
 		s->now_ns >= p->slot_ns + idle_ns(s, p))
 		return true;
-	/* Who takes nothing, or little at a time, does not hold one of few slots. */
-	if (crowded(s) && (s->now_ns >= u64_max(p->slot_ns, p->block_sent_ns) + CROWD_STALL_NS ||
-				  s->now_ns >= p->slot_ns + CROWD_TURN_NS))
+	if (crowded(s) && crowd_turn_over(s, peer))
 		return true;
 	/* With large requests turns would go round faster than the link. */
 	if (unsent_bytes(p) > UNSENT_BYTES)

@@ -192,6 +192,31 @@ static void fail_connects(void)
 	}
 }
 
+/* Ports where nobody is, named in the DHT by whoever likes to, hide nobody. */
+static void ports_where_nobody_is_hide_nobody(void **state)
+{
+	struct swarm_input input = {.kind = SWARM_IN_ADDRESS, .source = SWARM_SOURCE_DHT};
+	bool dialled = false;
+
+	(void)state;
+	begin_with(1024);
+	for (uint16_t port = 1; port <= 8; port++) {
+		peer_address_from4(&input.address, (uint8_t[4]){10, 9, 0, 1}, port);
+		rig_feed(&rig, &input);
+	}
+	for (uint32_t second = 0; second < 60; second++) {
+		fail_connects();
+		rig_clear(&rig);
+		rig_pass(&rig, NS_PER_S);
+	}
+	input.address.port = 6881;
+	rig_feed(&rig, &input);
+	for (uint32_t i = 0; i < rig.log_count; i++)
+		dialled |=
+			rig.log[i].kind == SWARM_EFFECT_CONNECT && rig.log[i].address.port == 6881;
+	assert_true(dialled);
+}
+
 static void an_address_is_tried_once_at_a_time_and_ever_less(void **state)
 {
 	uint32_t tries = 0;
@@ -298,6 +323,7 @@ int main(void)
 		cmocka_unit_test_teardown(a_machine_in_the_dht_has_few_ports, end),
 		cmocka_unit_test_teardown(those_that_give_nothing_make_room, end),
 		cmocka_unit_test_teardown(those_that_answer_as_ourselves_make_room, end),
+		cmocka_unit_test_teardown(ports_where_nobody_is_hide_nobody, end),
 		cmocka_unit_test_teardown(an_address_is_tried_once_at_a_time_and_ever_less, end),
 		cmocka_unit_test_teardown(no_more_connections_than_wanted, end),
 		cmocka_unit_test_teardown(a_full_book_of_addresses_stays_bounded, end),

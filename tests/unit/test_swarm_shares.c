@@ -119,12 +119,52 @@ static void a_seed_is_asked_for_what_nobody_else_has(void **state)
 		assert_int_equal(begun[piece], 0);
 }
 
+/* Somebody sends a part of a piece, and chokes: its rest is not left until all that is scarce is
+ * here. */
+static void what_was_begun_elsewhere_is_not_left(void **state)
+{
+	const struct peer_message *request;
+	bool asked = false;
+
+	(void)state;
+	begin_node(1);
+	struct guest half = own_peer(5, false);
+
+	guest_say_index(&rig, half, PEER_HAVE, 0);
+	guest_say(&rig, half, PEER_UNCHOKE);
+	request = rig_said(&rig, half.peer, PEER_REQUEST, 0);
+	assert_non_null(request);
+	struct peer_message first = *request;
+
+	(void)guest_send(&rig, half, &first);
+	guest_say(&rig, half, PEER_CHOKE);
+	for (uint32_t i = 0; (request = rig_said(&rig, half.peer, PEER_REQUEST, i)) != NULL; i++)
+		if (i > 0)
+			guest_say_triple(&rig, half, PEER_REJECT, request->index, request->begin,
+				request->length);
+	struct guest seed = own_peer(SEED, true);
+
+	guest_say(&rig, seed, PEER_UNCHOKE);
+	for (uint32_t nth = 0; nth < 30 && !asked; nth++) {
+		request = rig_said(&rig, seed.peer, PEER_REQUEST, nth);
+		assert_non_null(request);
+		struct peer_message copy = *request;
+
+		asked = copy.index == 0;
+		rig_pass(&rig, 400 * NS_PER_MS);
+		if (!asked)
+			(void)guest_send(&rig, seed, &copy);
+	}
+	assert_true(asked);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(those_who_know_each_other_begin_with_other_pieces, end),
 		cmocka_unit_test_teardown(what_belongs_to_others_is_fetched_after_ones_own, end),
 		cmocka_unit_test_teardown(a_seed_is_asked_for_what_nobody_else_has, end),
+		cmocka_unit_test_teardown(what_was_begun_elsewhere_is_not_left, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
