@@ -53,6 +53,7 @@ static bool measure(struct tracker_core *core)
 	core->ports_count = (uint32_t)(items / 2) + SHARES_SPARE;
 	core->shares_count = (uint32_t)(items / 8) + SHARES_SPARE;
 	core->share_peers_max = share_max(settings, settings->peers_max, TRACKER_SHARE_PEERS_MIN);
+	core->share_stopped_max = share_max(settings, stopped, STOPPED_SPARE);
 	core->share_swarms_max =
 		share_max(settings, settings->swarms_max, TRACKER_SHARE_SWARMS_MIN);
 	core->places.entries_max = (uint32_t)places + 1;

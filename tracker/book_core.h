@@ -96,6 +96,7 @@ struct swarm_entry {
 /* What one address has, with the few others that the keyed hash puts beside it. */
 struct share {
 	uint32_t peers_count; /* with tombstones */
+	uint32_t stopped_count;
 	uint32_t swarms_count;
 };
 
@@ -155,6 +156,7 @@ struct tracker_core {
 	struct share *shares; /* by address */
 	uint32_t shares_count;
 	uint32_t share_peers_max;
+	uint32_t share_stopped_max;
 	uint32_t share_swarms_max;
 
 	struct change *changes; /* a ring */
@@ -284,10 +286,10 @@ void book_peer_address(
 /* The slot of a peer (or of its tombstone), or NONE. Slots move when peers are removed. */
 uint32_t book_peer_find(
 	const struct tracker_core *core, uint32_t swarm, const struct peer_address *address);
-/* No more ports of this IP are for this swarm. */
-bool book_ports_full(
-	const struct tracker_core *core, uint32_t swarm, const struct peer_address *address);
-/* Adds what is not there. NONE when there is no room. */
+/* No more ports of this IP are for this swarm; slot: the tombstone of this one, or NONE. */
+bool book_ports_full(const struct tracker_core *core, uint32_t swarm, uint32_t slot,
+	const struct peer_address *address);
+/* Adds what is not there. NONE when there is no room, or no tombstone left for the address. */
 uint32_t book_peer_add(struct tracker_core *core, uint32_t swarm,
 	const struct peer_address *address, uint32_t kind, uint16_t place, uint32_t announced_ms);
 /* Returns its new slot. */

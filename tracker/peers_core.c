@@ -166,10 +166,13 @@ void book_peer_fetch(const struct tracker_core *core, uint32_t where)
 
 /* Peers. */
 
-static void count(struct tracker_core *core, uint32_t swarm, uint32_t category, uint32_t change)
+static void count(struct tracker_core *core, uint32_t swarm, uint32_t category,
+	const struct peer_address *address, uint32_t change)
 {
 	bool stopped = category % KINDS == KIND_STOPPED;
 
+	if (stopped)
+		core->shares[share_of(core, address->ip)].stopped_count += change;
 	core->swarms[swarm].counts[category] += change;
 	core->swarms[swarm].peers_count += stopped ? 0 : change;
 	*(stopped ? &core->stopped_count : &core->peers_count) += change;
@@ -203,13 +206,14 @@ static struct ports ports_of(
 		&core->ports[half + keyed_hash_below(hash << 32, half)]};
 }
 
-bool book_ports_full(
-	const struct tracker_core *core, uint32_t swarm, const struct peer_address *address)
+bool book_ports_full(const struct tracker_core *core, uint32_t swarm, uint32_t slot,
+	const struct peer_address *address)
 {
 	struct ports ports = ports_of(core, swarm, address);
+	uint32_t most = TRACKER_PORTS_MAX + (slot != NONE);
 
 	return core->settings.share_percent < 100 && !is_loopback(address->ip) &&
-	       *ports.first >= TRACKER_PORTS_MAX && *ports.second >= TRACKER_PORTS_MAX;
+	       *ports.first >= most && *ports.second >= most;
 }
 
 static void count_address(struct tracker_core *core, uint32_t swarm,
@@ -225,19 +229,19 @@ static void count_address(struct tracker_core *core, uint32_t swarm,
 }
 
 /* The last one of its list takes the slot that becomes free. */
-static void leave_list(struct tracker_core *core, uint32_t slot)
+static void leave_list(struct tracker_core *core, uint32_t slot, const struct peer_address *address)
 {
 	uint32_t last = book_slot_last(core, slot);
 	uint16_t place = *place_at(core, slot);
 
-	count(core, chunk_of(core, slot)->swarm, chunk_of(core, slot)->category, UINT32_MAX);
+	count(core, chunk_of(core, slot)->swarm, chunk_of(core, slot)->category, address,
+		UINT32_MAX);
 	if (last != slot) {
-		struct peer_address address;
+		struct peer_address moves;
 
-		book_peer_address(core, last, &address);
+		book_peer_address(core, last, &moves);
 		index_repoint(core, last, slot);
-		slot_write(
-			core, slot, &address, *place_at(core, last), *announced_ms_at(core, last));
+		slot_write(core, slot, &moves, *place_at(core, last), *announced_ms_at(core, last));
 	}
 	book_slot_drop(core, last);
 	places_release(&core->places, place);
@@ -251,15 +255,19 @@ void book_peer_remove(struct tracker_core *core, uint32_t slot)
 	book_peer_address(core, slot, &address);
 	count_address(core, swarm, &address, UINT32_MAX);
 	index_remove(core, slot);
-	leave_list(core, slot);
+	leave_list(core, slot, &address);
 	book_swarm_changed(core, swarm, NULL);
 }
 
-/* For a peer of that kind. Of tombstones one of the same swarm may go, the oldest or nearly so. */
-static bool make_room(struct tracker_core *core, uint32_t swarm, uint32_t category)
+/* For a peer of that kind. Of tombstones one of the same swarm may go, the oldest or nearly so;
+ * those of an address are so few that the others have some, whoever tells of them. */
+static bool make_room(struct tracker_core *core, uint32_t swarm, uint32_t category,
+	const struct peer_address *address)
 {
 	if (category % KINDS != KIND_STOPPED)
 		return core->peers_count < core->settings.peers_max;
+	if (core->shares[share_of(core, address->ip)].stopped_count >= core->share_stopped_max)
+		return false;
 	uint32_t list = list_of_nowhere(swarm, category, LEVEL_RACK);
 
 	if (core->stopped_count == core->stopped_max && core->lists[list].chunks_count > 0)
@@ -274,7 +282,7 @@ static uint32_t enter_list(struct tracker_core *core, uint32_t swarm, uint32_t c
 
 	places_hold(&core->places, place);
 	slot_write(core, slot, address, place, announced_ms);
-	count(core, swarm, category, 1);
+	count(core, swarm, category, address, 1);
 	return slot;
 }
 
@@ -283,12 +291,12 @@ uint32_t book_peer_add(struct tracker_core *core, uint32_t swarm,
 {
 	uint32_t category = category_of(kind, !peer_address_is4(address));
 
-	if (!make_room(core, swarm, category))
+	if (!make_room(core, swarm, category, address))
 		return NONE;
 	uint32_t slot = enter_list(core, swarm, category, address, place, announced_ms);
 
 	if (!index_insert(core, slot, address_hash(core, swarm, address))) {
-		leave_list(core, slot);
+		leave_list(core, slot, address);
 		return NONE;
 	}
 	count_address(core, swarm, address, 1);
@@ -308,17 +316,17 @@ uint32_t book_peer_renew(struct tracker_core *core, uint32_t slot, uint32_t kind
 		*announced_ms_at(core, slot) = announced_ms;
 		return slot;
 	}
-	if (revived_or_stopped && !make_room(core, swarm, category)) {
+	book_peer_address(core, slot, &address);
+	if (revived_or_stopped && !make_room(core, swarm, category, &address)) {
 		if (kind == KIND_STOPPED)
 			book_peer_remove(core, slot);
 		return NONE;
 	}
-	book_peer_address(core, slot, &address);
 	uint32_t moved = enter_list(core, swarm, category, &address, place, announced_ms);
 	bool same_list = book_slot_last(core, slot) == moved;
 
 	index_repoint(core, slot, moved);
-	leave_list(core, slot);
+	leave_list(core, slot, &address);
 	book_swarm_changed(core, swarm, &address);
 	return same_list ? slot : moved;
 }

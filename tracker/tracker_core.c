@@ -185,6 +185,16 @@ static uint32_t announce_kind(const struct announce *announce)
 	return announce->paused ? KIND_PAUSED : KIND_LEECHER;
 }
 
+/* Whether the address may have this peer beside all others that it has, here or stopped; slot: of
+ * its tombstone, which makes place for it, or NONE. */
+static bool has_peers_left(
+	const struct tracker_core *core, uint32_t slot, const struct peer_address *address)
+{
+	const struct share *share = &core->shares[share_of(core, address->ip)];
+
+	return share->peers_count - (slot != NONE) < core->share_peers_max;
+}
+
 static void stop(struct tracker_core *core, uint64_t now_ms, uint32_t swarm,
 	const struct peer_address *address)
 {
@@ -195,10 +205,12 @@ static void stop(struct tracker_core *core, uint64_t now_ms, uint32_t swarm,
 			book_peer_remove(core, slot);
 		return;
 	}
-	/* Even if it is not known here: another member may know it. */
+	/* Even if it is not known here: another member may know it. What the address could not have
+	 * here has no tombstone here, and is told nevertheless. */
 	if (slot != NONE)
 		(void)book_peer_renew(core, slot, KIND_STOPPED, PLACE_NOWHERE, (uint32_t)now_ms);
-	else
+	else if (!book_ports_full(core, swarm, NONE, address) &&
+		 has_peers_left(core, NONE, address))
 		(void)book_peer_add(
 			core, swarm, address, KIND_STOPPED, PLACE_NOWHERE, (uint32_t)now_ms);
 	book_changed(core, swarm, address, (uint32_t)now_ms, true);
@@ -233,7 +245,7 @@ static bool has_share_left(const struct tracker_core *core, uint32_t swarm, uint
 	bool opens = swarm == NONE ||
 		     (core->swarms[swarm].peers_count == 0 && !core->swarms[swarm].pinned);
 
-	return (slot != NONE || share->peers_count < core->share_peers_max) &&
+	return has_peers_left(core, slot, address) &&
 	       (!opens || share->swarms_count < core->share_swarms_max);
 }
 
@@ -244,11 +256,11 @@ static bool record(struct tracker_core *core, uint64_t now_ms, const struct anno
 	struct announce_reply *reply)
 {
 	uint32_t slot = asker->swarm == NONE ? NONE : book_peer_find(core, asker->swarm, address);
+	bool comes = slot == NONE || kind_of(core, slot) == KIND_STOPPED;
 
-	if (slot == NONE && asker->swarm != NONE && book_ports_full(core, asker->swarm, address))
+	if (comes && asker->swarm != NONE && book_ports_full(core, asker->swarm, slot, address))
 		return true;
-	if ((slot == NONE || kind_of(core, slot) == KIND_STOPPED) &&
-		!has_share_left(core, asker->swarm, slot, address)) {
+	if (comes && !has_share_left(core, asker->swarm, slot, address)) {
 		refuse(reply, TRACKER_REFUSED_SHARE_TEXT);
 		return false;
 	}

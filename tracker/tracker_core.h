@@ -15,10 +15,11 @@
  * would stay: whatever is older than it has expired everywhere by then.
  *
  * Of the room for peers, and for swarms that nobody pinned, one address (of IPv6: a /64) gets a
- * share, so that no single one can fill the book. Peers are counted with their tombstones, a swarm
- * by who came to it when it was empty. In one swarm an IP gets TRACKER_PORTS_MAX ports, loopback
- * any number: who comes with more is answered and not recorded. What other trackers tell is
- * counted, and never refused.
+ * share, so that no single one can fill the book. Peers are counted with their tombstones, which
+ * lend a place to nobody but the peer that stopped; a swarm by who came to it when it was empty. In
+ * one swarm an IP gets TRACKER_PORTS_MAX ports, loopback any number: who comes with more is
+ * answered and not recorded. Peers that other trackers tell of are counted, and never refused. Of
+ * the room for tombstones an address gets a share, too, whoever tells of them.
  */
 #ifndef TRACKER_TRACKER_CORE_H
 #define TRACKER_TRACKER_CORE_H

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-enum { PEERS_MAX = 1000, SHARE = 250, SWARMS_MAX = 100, SWARMS_SHARE = 25 };
+enum { PEERS_MAX = 1000, SHARE = 250, SWARMS_MAX = 100, SWARMS_SHARE = 25, STOPPED_SHARE = 19 };
 
 static struct announce_reply reply;
 
@@ -295,6 +295,118 @@ static void what_other_trackers_tell_is_counted_and_taken(void **state)
 	free(core);
 }
 
+/* Ports that never came say that they leave: it gives them no place, in one swarm or in many. */
+static void who_stops_without_having_come_gains_nothing(void **state)
+{
+	struct peer_address greedy = fixture_address(1, false);
+	struct peer_address other = fixture_address(2, false);
+	struct tracker_core *core = make(0);
+
+	(void)state;
+	assert_true(come(core, 1000, &other, 1, 1, ANNOUNCE_STARTED));
+	for (uint16_t port = 1; port <= PEERS_MAX; port++) {
+		assert_true(come(core, 1000, &greedy, 1, port, ANNOUNCE_STOPPED));
+		assert_true(come(core, 1000, &greedy, 1, port, ANNOUNCE_STARTED));
+	}
+	assert_int_equal(tracker_core_peers_count(core), 1 + TRACKER_PORTS_MAX);
+	free(core);
+	core = make(0);
+	assert_int_equal(fill(core, 1000, &greedy), SHARE);
+	for (uint16_t port = SHARE + 1; port <= PEERS_MAX; port++) {
+		(void)come(core, 1000, &other, swarm_of(port), 1, ANNOUNCE_STARTED);
+		assert_true(come(core, 1000, &greedy, swarm_of(port), port, ANNOUNCE_STOPPED));
+		assert_false(come(core, 1000, &greedy, swarm_of(port), port, ANNOUNCE_STARTED));
+	}
+	assert_true(come(core, 1000, &greedy, 1, 1, ANNOUNCE_STOPPED));
+	assert_true(come(core, 1000, &greedy, 1, 1, ANNOUNCE_STARTED));
+	free(core);
+}
+
+/* One tracker has no place for it, another one may: it is told that it stopped, and keeps nothing.
+ */
+static void what_finds_no_place_is_told_when_it_stops(void **state)
+{
+	struct peer_address gateway = fixture_address(1, false);
+	struct tracker_core *core = make(0);
+	struct tracker_record record;
+	uint64_t cursor = 0;
+	uint32_t known = 0;
+
+	(void)state;
+	for (uint16_t port = 1; port <= TRACKER_PORTS_MAX; port++)
+		assert_true(come(core, 1000, &gateway, 1, port, ANNOUNCE_STARTED));
+	while (tracker_core_next_change(core, 1000, &record))
+		known++;
+	assert_int_equal(known, TRACKER_PORTS_MAX);
+	assert_true(come(core, 1000, &gateway, 1, 999, ANNOUNCE_STOPPED));
+	assert_true(tracker_core_next_change(core, 1000, &record));
+	assert_true(record.stopped);
+	assert_int_equal(record.address.port, 999);
+	while (tracker_core_walk(core, 1000, &cursor, &record))
+		assert_int_not_equal(record.address.port, 999);
+	free(core);
+}
+
+/* A tombstone that another member told of is nobody's way in. */
+static void tombstones_of_other_trackers_give_no_places(void **state)
+{
+	struct tracker_core *core = make(0);
+	struct tracker_record record = {
+		.address = fixture_address(1, false), .infohash = {'s', 0, 1}};
+
+	(void)state;
+	for (uint16_t port = 1; port <= TRACKER_PORTS_MAX; port++)
+		assert_true(come(core, 1000, &record.address, 1, port, ANNOUNCE_STARTED));
+	record.stopped = true;
+	for (record.address.port = 100; record.address.port < 110; record.address.port++)
+		tracker_core_record(core, 1000, &record);
+	for (uint16_t port = 100; port < 110; port++)
+		assert_true(come(core, 2000, &record.address, 1, port, ANNOUNCE_STARTED));
+	assert_int_equal(tracker_core_peers_count(core), TRACKER_PORTS_MAX);
+	free(core);
+
+	core = make(0);
+	assert_int_equal(fill(core, 1000, &record.address), SHARE);
+	for (record.address.port = 300; record.address.port < 310; record.address.port++)
+		tracker_core_record(core, 1000, &record);
+	for (uint16_t port = 300; port < 310; port++)
+		assert_false(come(core, 2000, &record.address, 1, port, ANNOUNCE_STARTED));
+	free(core);
+}
+
+/* Whoever tells of them: those of others stay, and raise nobody from the dead. */
+static void one_address_has_a_share_of_the_tombstones(void **state)
+{
+	(void)state;
+	for (int told = 0; told < 2; told++) {
+		struct tracker_core *core = make(0);
+		struct peer_address other = fixture_address(2, false);
+		struct tracker_record record = {
+			.address = fixture_address(1, false), .stopped = true};
+
+		for (uint32_t swarm = 1; swarm <= 9; swarm++)
+			assert_true(come(core, 1000, &other, swarm, 1, ANNOUNCE_STARTED));
+		for (uint16_t port = 1; port <= 400; port++) {
+			record.infohash[0] = 's';
+			record.infohash[2] = (uint8_t)swarm_of(port);
+			record.address.port = port;
+			if (told)
+				tracker_core_record(core, 1000, &record);
+			else
+				assert_true(come(core, 1000, &record.address, swarm_of(port), port,
+					ANNOUNCE_STOPPED));
+		}
+		assert_int_equal(tracker_core_peers_count(core), 9);
+		assert_true(come(core, 2000, &other, 9, 1, ANNOUNCE_STOPPED));
+		record = (struct tracker_record){
+			.address = other, .infohash = {'s', 0, 9}, .age_ms = 1500};
+		record.address.port = 1;
+		tracker_core_record(core, 2100, &record);
+		assert_int_equal(tracker_core_peers_count(core), 8);
+		free(core);
+	}
+}
+
 static void the_share_is_the_operators_business(void **state)
 {
 	struct tracker_core *core = make(100);
@@ -350,6 +462,14 @@ static void nothing_of_a_share_is_lost(void **state)
 	for (uint32_t swarm = 0; swarm < SWARMS_MAX; swarm++)
 		opened += come(core, now_ms, &address, swarm, 1, ANNOUNCE_STARTED);
 	assert_int_equal(opened, SWARMS_SHARE);
+	struct tracker_record record;
+	uint32_t stopped = 0;
+
+	for (uint16_t port = 2; port <= 40; port++)
+		assert_true(come(core, now_ms, &address, 0, port, ANNOUNCE_STOPPED));
+	for (uint64_t cursor = 0; tracker_core_walk(core, now_ms, &cursor, &record);)
+		stopped += record.stopped;
+	assert_int_equal(stopped, STOPPED_SHARE);
 	free(core);
 }
 
@@ -367,6 +487,10 @@ int main(void)
 		cmocka_unit_test(what_is_pinned_finds_room),
 		cmocka_unit_test(empty_swarms_do_not_add_up),
 		cmocka_unit_test(what_other_trackers_tell_is_counted_and_taken),
+		cmocka_unit_test(who_stops_without_having_come_gains_nothing),
+		cmocka_unit_test(what_finds_no_place_is_told_when_it_stops),
+		cmocka_unit_test(tombstones_of_other_trackers_give_no_places),
+		cmocka_unit_test(one_address_has_a_share_of_the_tombstones),
 		cmocka_unit_test(the_share_is_the_operators_business),
 		cmocka_unit_test(nothing_of_a_share_is_lost),
 	};
