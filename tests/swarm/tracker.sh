@@ -159,9 +159,9 @@ check one_address_has_its_share_of_the_swarms grep -q "its share" <(hash=aaaaaaa
 check it_is_welcome_in_its_own grep -q 8:interval <(hash=aaaaaaaaaaaaaaaaa116 announce 127.0.0.1:6974 b 1002 9)
 check others_have_theirs grep -q 8:interval <(hash=aaaaaaaaaaaaaaaaa117 announce '[::1]:6974' a 1001 9)
 check the_refusal_has_its_cause grep -q 'cause=address-share from=127.0.0.1 ' "$WORK/narrow.err"
-for host in {1..6}; do ip -n "$NS" address add "fd00:64::$host:$host/64" dev lo nodad; done
-ip -n "$NS" address add fd00:65::1/64 dev lo nodad
-check a_64_has_the_connections_of_one_address inside /usr/bin/python3 -c 'import select, socket, time
+for host in {1..6}; do ip address add "fd00:64::$host:$host/64" dev lo nodad; done
+ip address add fd00:65::1/64 dev lo nodad
+check a_64_has_the_connections_of_one_address /usr/bin/python3 -c 'import select, socket, time
 def hold(source):
     sock = socket.create_connection(("::1", 6974), 5, (source, 0))
     sock.send(b"GET /")
