@@ -83,7 +83,6 @@ inside() { nsenter --target "$init" --mount --pid --ipc --uts --cgroup -- "$@"; 
 manages() { inside systemctl is-active test.target; } >/dev/null 2>&1
 if ! until_true 30 init_runs || ! until_true 60 manages; then
 	sed 's/^/# /' "$WORK/manager.err" "$WORK/manager.out" | tail -n 20
-	cp -r "$WORK" /tmp/sb/w6_sysd.keep 2>/dev/null
 	echo "skip $NAME - no systemd runs in namespaces here"
 	exit 77
 fi
