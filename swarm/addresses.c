@@ -129,9 +129,11 @@ uint32_t addresses_of_machine(
 {
 	uint32_t count = 0;
 
-	/* Whoever names ports where nobody is takes no place from the one where somebody is. */
+	/* In the DHT anybody may speak for anybody: ports where nobody was found take no place from
+	 * the one where somebody is. */
 	for (uint32_t i = 0; i < s->addresses_count; i++)
-		count += s->addresses[i].source == source && s->addresses[i].failures == 0 &&
+		count += s->addresses[i].source == source &&
+			 (source != SWARM_SOURCE_DHT || s->addresses[i].failures == 0) &&
 			 memcmp(s->addresses[i].address.ip, machine->ip, sizeof(machine->ip)) == 0;
 	return count;
 }

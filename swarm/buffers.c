@@ -183,26 +183,13 @@ void buffer_give_up(struct swarm *s, uint32_t buffer)
 	buffer_settle(s, buffer);
 }
 
-/* Whether it is worth keeping although nobody sends: all who have it choke us, as in a crowd whose
- * turns go round, and its room is not needed. */
-static bool waits_for_its_turn(struct swarm *s, const struct buffer *b)
-{
-	if (b->blocks_received == 0 || !buffer_available(s))
-		return false;
-	BITSET_FOREACH (i, &s->askable)
-		if (bitset_has(&s->peers[i].has, b->piece))
-			return false;
-	return true;
-}
-
 /* Those who could finish it may not (probation), and those who may do not: begin again. */
 void buffers_tick(struct swarm *s)
 {
 	BITSET_FOREACH (i, &s->arriving) {
 		struct buffer *b = &s->buffers[i];
 
-		/* Somebody is asked for all of it, and is late in time. */
-		if (b->blocks_free == 0 || waits_for_its_turn(s, b))
+		if (b->blocks_free == 0) /* somebody is asked for all of it, and is late in time */
 			b->progress_ns = s->now_ns;
 		if (b->receiving_count == 0 && s->now_ns >= b->progress_ns + BUFFER_STUCK_NS)
 			buffer_give_up(s, i);
