@@ -36,8 +36,8 @@ static uint32_t crowd_slots(const struct swarm *s)
 	return intake_suppliers(s) + intake_suppliers(s) / 4 + 1;
 }
 
-/* What leaves here first nobody else can pass on before it is whole. An origin sees to that by what
- * it grants. */
+/* As far as we know: those who have everything let go of each other. What leaves here first nobody
+ * else can pass on before it is whole; an origin sees to that by what it grants. */
 static bool alone_with_all(const struct swarm *s)
 {
 	return s->complete && s->seeds_count == 0 && !s->settings.origin;

@@ -4,22 +4,9 @@
 # in a wave, a server that is killed meanwhile, and the second look at a finished disk.
 # seconds: 240
 . "$(dirname "$0")/common.sh"
-
-AGENT=$(dirname "$BIN")/swarmboot-agent
-[ -x "$AGENT" ] || { echo "skip agents - no agent at $AGENT"; exit 77; }
-mac() { echo "52:54:00:00:01:0$1"; }
-disk_of() { echo "$WORK/disk$1"; }
-# agent N: node N with its disk, as if it had booted over the network.
-agent() {
-	node "$(mac "$1")" boot >/dev/null
-	"$AGENT" --server $URL --node "$(mac "$1")" --keys "$STATE/keys" --settle 1 \
-		--disk "$(disk_of "$1"),serial=DISK$1" >>"$WORK/agent$1.log" 2>&1 </dev/null &
-	agents[$1]=$!
-	PIDS+=($!)
-}
+. "$(dirname "$0")/agent.bash"
 agent_ends() { ended "${agents[$1]}" 90 && [ "$status" = 0 ]; }
 equal() { cmp -s -n "$(stat -c %s "$WORK/first.raw")" "$WORK/first.raw" "$(disk_of "$1")"; }
-agents=()
 
 store_image first 25165824
 up --dhcp off --discover || { cat "$WORK"/up.*; check server_starts false; done_testing; }

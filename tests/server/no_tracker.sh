@@ -4,22 +4,11 @@
 # Real agents of a site whose trackers, as the server tells them, refuse everybody: the agents know the origin from their plan, find each
 # other by what it tells them and by calling on the segment, and finish; most of what they get they get from each other.
 . "$(dirname "$0")/common.sh"
-
-AGENT=$(dirname "$BIN")/swarmboot-agent
-[ -x "$AGENT" ] || { echo "skip $NAME - no agent at $AGENT"; exit 77; }
+. "$(dirname "$0")/agent.bash"
 NODES=6
 IMAGE_BYTES=33554432
-mac() { echo "52:54:00:00:01:0$1"; }
-agent() { # N
-	node "$(mac "$1")" boot >/dev/null
-	"$AGENT" --server $URL --node "$(mac "$1")" --keys "$STATE/keys" --settle 1 \
-		--disk "$WORK/disk$1,serial=DISK$1" >>"$WORK/agent$1.log" 2>&1 </dev/null &
-	agents[$1]=$!
-	PIDS+=($!)
-}
 agent_ends() { ended "${agents[$1]}" 90 && [ "$status" = 0 ]; }
 equal() { cmp -s -n $IMAGE_BYTES "$WORK/first.raw" "$WORK/disk$1"; }
-agents=()
 
 store_image first $IMAGE_BYTES
 cat >"$WORK/sites.json" <<'END'

@@ -4,20 +4,9 @@
 # The server ends as soon as an agent has its plan and its metainfo, no tracker answers, and nobody is found in any other way:
 # the agent gets the image from the one whom its plan names beside the origin.
 . "$(dirname "$0")/common.sh"
-
-AGENT=$(dirname "$BIN")/swarmboot-agent
-[ -x "$AGENT" ] || { echo "skip $NAME - no agent at $AGENT"; exit 77; }
+. "$(dirname "$0")/agent.bash"
 IMAGE_BYTES=33554432
 HELD_BACK=1048576 # at each end, until the server says that it may be written
-agents=()
-mac() { echo "52:54:00:00:01:0$1"; }
-agent() { # N
-	node "$(mac "$1")" boot >/dev/null
-	"$AGENT" --server $URL --node "$(mac "$1")" --keys "$STATE/keys" --settle 1 \
-		--disk "$WORK/disk$1,serial=DISK$1" >>"$WORK/agent$1.log" 2>&1 </dev/null &
-	agents[$1]=$!
-	PIDS+=($!)
-}
 agent_ends() { ended "${agents[$1]}" 60 && [ "$status" = 0 ]; }
 durable() { sb node show "$(mac "$1")" --json | jq '.progress.bytes_durable // 0'; }
 has_all() { [ "$(durable "$1")" = $IMAGE_BYTES ]; }

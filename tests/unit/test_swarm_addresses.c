@@ -23,6 +23,17 @@ static void begin_with(uint32_t addresses_max)
 	rig_begin(&rig);
 }
 
+/* 200 ports from 1000 on, of so many machines in turn. */
+static void name_ports(struct swarm_input *input, uint32_t machines_count)
+{
+	for (uint32_t i = 0; i < 200; i++) {
+		peer_address_from4(&input->address,
+			(uint8_t[4]){10, 9, 0, (uint8_t)(i % machines_count)},
+			(uint16_t)(1000 + i));
+		rig_feed(&rig, input);
+	}
+}
+
 static void a_machine_on_the_segment_has_few_ports(void **state)
 {
 	struct swarm_input input = {.kind = SWARM_IN_ADDRESS, .source = SWARM_SOURCE_LOCAL};
@@ -30,11 +41,7 @@ static void a_machine_on_the_segment_has_few_ports(void **state)
 
 	(void)state;
 	begin_with(1024);
-	for (uint16_t i = 0; i < 200; i++) {
-		peer_address_from4(&input.address, (uint8_t[4]){10, 9, 0, (uint8_t)(i % 2)},
-			(uint16_t)(1000 + i));
-		rig_feed(&rig, &input);
-	}
+	name_ports(&input, 2);
 	swarm_status(rig.swarm, &status);
 	assert_int_equal(status.learnt_count[SWARM_SOURCE_LOCAL], 16);
 	/* What a tracker names is believed all the same. */
@@ -51,10 +58,7 @@ static void a_machine_that_calls_has_few_ports(void **state)
 
 	(void)state;
 	begin_with(1024);
-	for (uint16_t i = 0; i < 200; i++) {
-		peer_address_from4(&input.address, (uint8_t[4]){10, 9, 0, 1}, (uint16_t)(1000 + i));
-		rig_feed(&rig, &input);
-	}
+	name_ports(&input, 1);
 	swarm_status(rig.swarm, &status);
 	assert_int_equal(status.learnt_count[SWARM_SOURCE_ITSELF], 8);
 }
@@ -66,11 +70,7 @@ static void a_machine_in_the_dht_has_few_ports(void **state)
 
 	(void)state;
 	begin_with(1024);
-	for (uint16_t i = 0; i < 200; i++) {
-		peer_address_from4(&input.address, (uint8_t[4]){10, 9, 0, (uint8_t)(i % 2)},
-			(uint16_t)(1000 + i));
-		rig_feed(&rig, &input);
-	}
+	name_ports(&input, 2);
 	swarm_status(rig.swarm, &status);
 	assert_int_equal(status.learnt_count[SWARM_SOURCE_DHT], 16);
 	/* Not more either where one of them has answered. */
